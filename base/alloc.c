@@ -1,0 +1,110 @@
+#include "base/alloc.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+static _Noreturn void out_of_memory(void)
+{
+	static const char line[] = "wbuild: error: out of memory\n";
+
+	(void)!write(STDERR_FILENO, line, sizeof(line) - 1);
+	_exit(1);
+}
+
+void *wb_alloc(size_t size)
+{
+	void *p = malloc(size ? size : 1);
+
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+void *wb_zalloc(size_t size)
+{
+	return wb_calloc(1, size);
+}
+
+void *wb_calloc(size_t n, size_t size)
+{
+	void *p = calloc(n ? n : 1, size ? size : 1);
+
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+void *wb_realloc(void *p, size_t n, size_t size)
+{
+	void *q = reallocarray(p, n ? n : 1, size ? size : 1);
+
+	if (!q)
+		out_of_memory();
+	return q;
+}
+
+void *wb_alloc_pages(size_t size)
+{
+	void *p = NULL;
+
+	if (posix_memalign(&p, 4096, size ? size : 1))
+		out_of_memory();
+	return p;
+}
+
+char *wb_strdup(const char *s)
+{
+	return s ? wb_strndup(s, strlen(s)) : NULL;
+}
+
+char *wb_strndup(const char *s, size_t n)
+{
+	size_t len = strnlen(s, n);
+	char *p = wb_alloc(len + 1);
+
+	memcpy(p, s, len);
+	p[len] = '\0';
+	return p;
+}
+
+char *wb_vasprintf(const char *fmt, va_list ap)
+{
+	char *s = NULL;
+
+	if (vasprintf(&s, fmt, ap) < 0)
+		out_of_memory();
+	return s;
+}
+
+char *wb_asprintf(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	char *s = wb_vasprintf(fmt, ap);
+	va_end(ap);
+	return s;
+}
+
+void *wb_alloc_checked(uint64_t size, uint64_t limit, const char *what, struct wb_err *err)
+{
+	if (size > limit || size > SIZE_MAX) {
+		wb_err_set(err, WB_ERR_LIMIT, "%s is %llu bytes, more than the limit of %llu", what,
+			(unsigned long long)size, (unsigned long long)limit);
+		return NULL;
+	}
+	return wb_alloc((size_t)size);
+}
+
+void *wb_vec_grow_(void *items, size_t *cap, size_t n, size_t size)
+{
+	if (n == *cap) {
+		*cap = n ? n * 2 : 8;
+		items = wb_realloc(items, *cap, size);
+	}
+	memset((char *)items + n * size, 0, size);
+	return items;
+}

@@ -1,0 +1,17 @@
+/* Cancellation: SIGINT and SIGTERM (and a fault in a sibling worker) ask every loop to stop at its
+ * next safe place. The flag is sticky. Loops over bytes or items call wb_cancelled() at least
+ * every few MiB; a function that returns because of it sets WB_ERR_CANCELLED by
+ * wb_cancel_check(). A second signal ends the process at once. Thread and signal safe. */
+#ifndef WB_BASE_CANCEL_H
+#define WB_BASE_CANCEL_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+void wb_cancel_install(void); /* signal handlers; SIGPIPE is ignored */
+void wb_cancel_request(int signum);
+bool wb_cancelled(void);
+int wb_cancel_check(struct wb_err *err); /* 0, or -1 with WB_ERR_CANCELLED */
+
+#endif

@@ -1,0 +1,84 @@
+/* Files that appear whole or not at all, and the few file operations that everything shares.
+ *
+ * wb_file_create() opens a temporary in the target's folder; errors are sticky, so a run of
+ * writes needs one check, at commit. wb_file_commit() makes the data durable (fdatasync), gives it
+ * its name and syncs the folder; without it wb_file_release() leaves no trace. Writing may hash on
+ * the way. One thread at a time. */
+#ifndef WB_BASE_FILE_H
+#define WB_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum {
+	WB_FILE_REPLACE = 1,  /* commit may replace an existing file */
+	WB_FILE_NOSYNC = 2,   /* not made durable: for files that are cheap to make again */
+	WB_FILE_STREAM = 4,   /* start write-back while writing, for large files */
+};
+
+struct wb_file {
+	int fd; /* -1 when not open */
+	unsigned flags;
+	mode_t mode;
+	uint64_t size;    /* bytes written so far */
+	uint64_t flushed; /* bytes whose write-back was started (WB_FILE_STREAM) */
+	char *path;       /* final name */
+	char *temp;       /* name of the temporary */
+	struct wb_err error; /* sticky */
+};
+
+#define WB_FILE_INIT ((struct wb_file){.fd = -1})
+
+int wb_file_create(struct wb_file *f, const char *path, mode_t mode, unsigned flags,
+	struct wb_err *err);
+/* Reserves space without changing the size; a file system that cannot is no error. */
+void wb_file_reserve(struct wb_file *f, uint64_t size);
+void wb_file_write(struct wb_file *f, const void *p, size_t n); /* sticky error */
+/* On success the file is at its name. Without WB_FILE_REPLACE an existing target stays, the
+ * temporary goes, and *existed (may be NULL) is true: the content-addressed case. */
+int wb_file_commit(struct wb_file *f, bool *existed, struct wb_err *err);
+/* The name is chosen last (content-addressed files): replaces f->path before commit. The new
+ * path must be on the same file system. */
+void wb_file_rename(struct wb_file *f, const char *path);
+void wb_file_release(struct wb_file *f);
+
+/* Whole small files. Reading more than limit is WB_ERR_LIMIT. */
+int wb_file_read(struct wb_buf *out, const char *path, struct wb_err *err); /* out->limit rules */
+int wb_file_put(const char *path, const void *p, size_t n, mode_t mode, unsigned flags,
+	struct wb_err *err);
+
+/* Reads exactly n bytes at offset (or from the current position when offset is -1); fewer is
+ * WB_ERR_IO "… ended early". */
+int wb_file_read_full(int fd, void *p, size_t n, int64_t offset, const char *name,
+	struct wb_err *err);
+int wb_file_write_full(int fd, const void *p, size_t n, const char *name, struct wb_err *err);
+
+/* mkdir -p; an existing directory is no error. */
+int wb_mkdirs(const char *path, mode_t mode, struct wb_err *err);
+/* Removes a tree; does not follow links, stays on its file system's names below path. */
+int wb_remove_tree(const char *path, struct wb_err *err);
+/* src to dst as cheaply as the file system can: reflink, else hard link when allowed, else
+ * copy_file_range. dst must not exist (existing: *existed, no error). */
+int wb_file_clone(const char *src, const char *dst, bool allow_hardlink, bool *existed,
+	struct wb_err *err);
+int wb_fsync_dir(const char *path, struct wb_err *err);
+
+/* An advisory lock file, held until release or exit. shared or exclusive; blocking. */
+struct wb_lock {
+	int fd;
+};
+#define WB_LOCK_INIT ((struct wb_lock){.fd = -1})
+int wb_lock_acquire(struct wb_lock *l, const char *path, bool exclusive, struct wb_err *err);
+bool wb_lock_try(struct wb_lock *l, const char *path, bool exclusive);
+void wb_lock_release(struct wb_lock *l);
+
+void wb_closep(int *fd); /* for cleanup: closes when >= 0 */
+#define wb_autoclose __attribute__((cleanup(wb_closep)))
+
+#endif

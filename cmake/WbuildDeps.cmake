@@ -1,0 +1,10 @@
+# Everything comes from Debian 12 packages; README, "Building", names them.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl>=7.85)
+pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson>=2.13)
+pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto>=3.0)
+pkg_check_modules(archive REQUIRED IMPORTED_TARGET libarchive>=3.6)
+pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd>=1.5.4)
+pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
+pkg_check_modules(yaml REQUIRED IMPORTED_TARGET yaml-0.1)

@@ -1,0 +1,37 @@
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(NOT CMAKE_BUILD_TYPE)
+	set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+
+set(WBUILD_SANITIZE "" CACHE STRING "sanitizers, as for -fsanitize=")
+option(WBUILD_COVERAGE "instrument for gcov" OFF)
+option(WBUILD_ANALYZE "run gcc -fanalyzer" OFF)
+
+add_library(wbuild_flags INTERFACE)
+target_compile_definitions(wbuild_flags INTERFACE _GNU_SOURCE _FILE_OFFSET_BITS=64)
+target_compile_options(wbuild_flags INTERFACE
+	-Wall -Wextra -Werror=implicit-function-declaration -Wshadow -Wstrict-prototypes
+	-Wmissing-prototypes -Wvla -Wwrite-strings -Wpointer-arith -Wundef -Wswitch-enum
+	-Wno-unused-parameter -fno-common -fstack-protector-strong)
+if(NOT WBUILD_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+	target_compile_options(wbuild_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+target_link_options(wbuild_flags INTERFACE -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed)
+if(WBUILD_SANITIZE)
+	target_compile_options(wbuild_flags INTERFACE -fsanitize=${WBUILD_SANITIZE}
+		-fno-omit-frame-pointer -fno-sanitize-recover=all)
+	target_link_options(wbuild_flags INTERFACE -fsanitize=${WBUILD_SANITIZE})
+else()
+	set(CMAKE_EXE_LINKER_FLAGS "${CMAKE_EXE_LINKER_FLAGS} -pie")
+endif()
+if(WBUILD_COVERAGE)
+	target_compile_options(wbuild_flags INTERFACE --coverage -O0)
+	target_link_options(wbuild_flags INTERFACE --coverage)
+endif()
+if(WBUILD_ANALYZE)
+	target_compile_options(wbuild_flags INTERFACE -fanalyzer)
+endif()

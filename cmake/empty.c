@@ -1,0 +1,1 @@
+typedef int wb_empty_translation_unit;

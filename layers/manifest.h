@@ -1,0 +1,55 @@
+/* The bundle manifest, /.wbuild/manifest.json in the image (docs/formats.md): every packed file's
+ * path, size, mode, SHA-256 and chunk hashes, where it came from, and where the hub cache lies.
+ * What the runtime stub, `verify --root`, `inspect` and `diff` read. The reader is strict (paths
+ * safe, sorted, unique); writing is deterministic. */
+#ifndef WB_LAYERS_MANIFEST_H
+#define WB_LAYERS_MANIFEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/alloc.h"
+#include "base/digest.h"
+#include "base/err.h"
+
+#define WB_MANIFEST_PATH ".wbuild/manifest.json"
+#define WB_INIT_PATH ".wbuild/init"
+#define WB_MANIFEST_VERSION 1
+#define WB_CHUNK_SIZE (4u << 20) /* bytes covered by one chunk hash; the last one is shorter */
+#define WB_MANIFEST_BYTES_MAX (512u << 20)
+
+enum wb_bundle_type { WB_BUNDLE_FILE, WB_BUNDLE_SYMLINK, WB_BUNDLE_DIR };
+
+struct wb_bundle_entry {
+	char *path; /* relative to the image root */
+	enum wb_bundle_type type;
+	unsigned mode;
+	uint64_t size;
+	struct wb_digest digest;  /* files */
+	struct wb_digest *chunks; /* files larger than WB_CHUNK_SIZE: one per chunk; else NULL */
+	size_t n_chunks;
+	char *target;    /* symlinks */
+	unsigned source; /* index into sources */
+};
+
+struct wb_bundle_source {
+	char *label;    /* "data", "hf://owner/repo" (never credentials) */
+	char *revision; /* resolved commit, or NULL */
+	char *mount;    /* absolute */
+};
+
+/* A use_volume entry that the stub fetches at start. */
+struct wb_bundle_manifest {
+	WB_VEC(struct wb_bundle_entry) entries; /* sorted by wb_path_cmp */
+	WB_VEC(struct wb_bundle_source) sources;
+	char *hf_cache; /* hub cache directory in the image when something is there, or NULL */
+};
+
+#define WB_BUNDLE_MANIFEST_INIT ((struct wb_bundle_manifest){0})
+
+int wb_bundle_manifest_parse(struct wb_bundle_manifest *out, const char *text, size_t n,
+	struct wb_err *err);
+char *wb_bundle_manifest_dump(const struct wb_bundle_manifest *m); /* the caller frees */
+void wb_bundle_manifest_release(struct wb_bundle_manifest *m);
+
+#endif
