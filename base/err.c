@@ -39,13 +39,14 @@ int wb_err_sys(struct wb_err *err, int errnum, const char *fmt, ...)
 		strerror(errnum));
 	err->errnum = errnum;
 	if (errnum == ENOSPC || errnum == EDQUOT)
-		wb_err_hint(err, "free some space, or choose another --cache-dir; what is finished is "
-				 "kept and the next run continues");
+		wb_err_hint(err,
+			"free some space, or choose another --cache-dir; what is finished is "
+			"kept and the next run continues");
 	return -1;
 }
 
-int wb_err_at(struct wb_err *err, const char *file, unsigned line, unsigned column, const char *fmt,
-	...)
+int wb_err_at(
+	struct wb_err *err, const char *file, unsigned line, unsigned column, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -1,0 +1,366 @@
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/path.h"
+
+/* Write-back of a streamed file is started in steps of this many bytes. */
+#define FLUSH_STEP (8u << 20)
+
+void wb_closep(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+int wb_file_create(
+	struct wb_file *f, const char *path, mode_t mode, unsigned flags, struct wb_err *err)
+{
+	struct wb_file new = {.flags = flags, .mode = mode};
+
+	new.path = wb_strdup(path);
+	wb_autofree char *dir = wb_path_dirname(path);
+
+	new.temp = wb_asprintf("%s/.wbtmp.XXXXXX", dir);
+	new.fd = mkostemp(new.temp, O_CLOEXEC);
+	if (new.fd < 0) {
+		wb_err_sys(err, errno, "cannot create a file in \"%s\"", dir);
+		free(new.path);
+		free(new.temp);
+		return -1;
+	}
+	*f = new;
+	return 0;
+}
+
+void wb_file_reserve(struct wb_file *f, uint64_t size)
+{
+	/* Also makes the rename over an old name cheap on ext4 (no forced flush). */
+	if (f->fd >= 0 && size)
+		(void)fallocate(f->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
+}
+
+static void start_writeback(struct wb_file *f)
+{
+	if (!(f->flags & WB_FILE_STREAM) || f->size - f->flushed < FLUSH_STEP)
+		return;
+	sync_file_range(
+		f->fd, (off_t)f->flushed, (off_t)(f->size - f->flushed), SYNC_FILE_RANGE_WRITE);
+	f->flushed = f->size;
+}
+
+void wb_file_write(struct wb_file *f, const void *p, size_t n)
+{
+	if (f->error.code)
+		return;
+	if (wb_file_write_full(f->fd, p, n, f->path, &f->error))
+		return;
+	f->size += n;
+	start_writeback(f);
+}
+
+void wb_file_rename(struct wb_file *f, const char *path)
+{
+	free(f->path);
+	f->path = wb_strdup(path);
+}
+
+static int make_durable(struct wb_file *f, struct wb_err *err)
+{
+	if (fchmod(f->fd, f->mode))
+		return wb_err_sys(err, errno, "cannot set the mode of \"%s\"", f->path);
+	if (!(f->flags & WB_FILE_NOSYNC) && fdatasync(f->fd))
+		return wb_err_sys(err, errno, "cannot write \"%s\"", f->path);
+	return 0;
+}
+
+/* rename, or link when an existing target must stay. */
+static int give_name(struct wb_file *f, bool *existed, struct wb_err *err)
+{
+	if (f->flags & WB_FILE_REPLACE) {
+		if (rename(f->temp, f->path))
+			return wb_err_sys(err, errno, "cannot rename to \"%s\"", f->path);
+		return 0;
+	}
+	if (!renameat2(AT_FDCWD, f->temp, AT_FDCWD, f->path, RENAME_NOREPLACE))
+		return 0;
+	if (errno == EINVAL && access(f->path, F_OK) && !rename(f->temp, f->path))
+		return 0; /* a file system without RENAME_NOREPLACE */
+	if (errno != EEXIST)
+		return wb_err_sys(err, errno, "cannot rename to \"%s\"", f->path);
+	unlink(f->temp);
+	*existed = true;
+	return 0;
+}
+
+int wb_file_commit(struct wb_file *f, bool *existed, struct wb_err *err)
+{
+	bool there = false;
+
+	if (f->error.code) {
+		*err = f->error;
+		return -1;
+	}
+	if (ftruncate(f->fd, (off_t)f->size) && errno == ENOSPC)
+		return wb_err_sys(err, errno, "cannot write \"%s\"", f->path);
+	if (make_durable(f, err) || give_name(f, &there, err))
+		return -1;
+	wb_autofree char *temp = wb_steal(f->temp);
+	wb_autofree char *dir = wb_path_dirname(f->path);
+	bool sync = !there && !(f->flags & WB_FILE_NOSYNC);
+
+	if (existed)
+		*existed = there;
+	wb_file_release(f);
+	return sync ? wb_fsync_dir(dir, err) : 0;
+}
+
+void wb_file_release(struct wb_file *f)
+{
+	wb_closep(&f->fd);
+	if (f->temp)
+		unlink(f->temp);
+	free(f->temp);
+	free(f->path);
+	*f = WB_FILE_INIT;
+}
+
+int wb_fsync_dir(const char *path, struct wb_err *err)
+{
+	wb_autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || (fsync(fd) && errno != EINVAL && errno != EROFS))
+		return wb_err_sys(err, errno, "cannot sync the folder \"%s\"", path);
+	return 0;
+}
+
+int wb_file_read(struct wb_buf *out, const char *path, struct wb_err *err)
+{
+	wb_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char chunk[65536];
+
+	if (fd < 0)
+		return wb_err_sys(err, errno, "cannot open \"%s\"", path);
+	for (;;) {
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return wb_err_sys(err, errno, "cannot read \"%s\"", path);
+		if (wb_buf_add(out, chunk, (size_t)n, err))
+			return wb_err_wrap(err, "\"%s\"", path);
+	}
+}
+
+int wb_file_put(
+	const char *path, const void *p, size_t n, mode_t mode, unsigned flags, struct wb_err *err)
+{
+	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
+
+	if (wb_file_create(&f, path, mode, flags, err))
+		return -1;
+	wb_file_write(&f, p, n);
+	return wb_file_commit(&f, NULL, err);
+}
+
+int wb_file_read_full(
+	int fd, void *p, size_t n, int64_t offset, const char *name, struct wb_err *err)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t k = offset < 0
+				    ? read(fd, (char *)p + done, n - done)
+				    : pread(fd, (char *)p + done, n - done, offset + (off_t)done);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return wb_err_sys(err, errno, "cannot read \"%s\"", name);
+		if (k == 0)
+			return wb_err_set(err, WB_ERR_IO, "\"%s\" ended early", name);
+		done += (size_t)k;
+	}
+	return 0;
+}
+
+int wb_file_write_full(int fd, const void *p, size_t n, const char *name, struct wb_err *err)
+{
+	while (n) {
+		ssize_t k = write(fd, p, n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return wb_err_sys(err, errno, "cannot write \"%s\"", name);
+		p = (const char *)p + k;
+		n -= (size_t)k;
+	}
+	return 0;
+}
+
+int wb_mkdirs(const char *path, mode_t mode, struct wb_err *err)
+{
+	wb_autofree char *copy = wb_strdup(path);
+
+	for (char *p = copy + 1; *copy; p++) {
+		char c = *p;
+
+		if (c != '/' && c != '\0')
+			continue;
+		*p = '\0';
+		if (mkdir(copy, mode) && errno != EEXIST)
+			return wb_err_sys(err, errno, "cannot make the folder \"%s\"", copy);
+		*p = c;
+		if (!c)
+			break;
+	}
+	struct stat st;
+
+	if (stat(path, &st) || !S_ISDIR(st.st_mode))
+		return wb_err_sys(err, ENOTDIR, "cannot make the folder \"%s\"", path);
+	return 0;
+}
+
+static int remove_at(int parent, const char *name, struct wb_err *err)
+{
+	if (!unlinkat(parent, name, 0) || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return wb_err_sys(err, errno, "cannot remove \"%s\"", name);
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	int rc = 0;
+
+	if (!d) {
+		wb_err_sys(err, errno, "cannot open the folder \"%s\"", name);
+		wb_closep(&fd);
+		return -1;
+	}
+	for (struct dirent *e; !rc && (e = readdir(d));)
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			rc = remove_at(fd, e->d_name, err);
+	closedir(d);
+	if (!rc && unlinkat(parent, name, AT_REMOVEDIR) && errno != ENOENT)
+		rc = wb_err_sys(err, errno, "cannot remove \"%s\"", name);
+	return rc;
+}
+
+int wb_remove_tree(const char *path, struct wb_err *err)
+{
+	return remove_at(AT_FDCWD, path, err);
+}
+
+static int copy_bytes(int in, int out, const char *src, const char *dst, struct wb_err *err)
+{
+	for (;;) {
+		ssize_t n = copy_file_range(in, NULL, out, NULL, 1u << 30, 0);
+
+		if (n == 0)
+			return 0;
+		if (n > 0)
+			continue;
+		if (errno == EINTR)
+			continue;
+		if (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+			return wb_err_sys(err, errno, "cannot copy \"%s\" to \"%s\"", src, dst);
+		break;
+	}
+	wb_autofree char *chunk = wb_alloc_pages(1u << 20);
+
+	for (ssize_t n; (n = read(in, chunk, 1u << 20)) != 0;) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return wb_err_sys(err, errno, "cannot read \"%s\"", src);
+		if (wb_file_write_full(out, chunk, (size_t)n, dst, err))
+			return -1;
+	}
+	return 0;
+}
+
+int wb_file_clone(
+	const char *src, const char *dst, bool allow_hardlink, bool *existed, struct wb_err *err)
+{
+	bool there = false;
+	struct stat st;
+
+	if (existed)
+		*existed = false;
+	if (allow_hardlink && !link(src, dst))
+		return 0;
+	if (allow_hardlink && errno == EEXIST) {
+		if (existed)
+			*existed = true;
+		return 0;
+	}
+	wb_autoclose int in = open(src, O_RDONLY | O_CLOEXEC);
+
+	if (in < 0 || fstat(in, &st))
+		return wb_err_sys(err, errno, "cannot open \"%s\"", src);
+	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
+
+	if (wb_file_create(&f, dst, st.st_mode & 0777, 0, err))
+		return -1;
+	if (ioctl(f.fd, FICLONE, in) && copy_bytes(in, f.fd, src, dst, err))
+		return -1;
+	f.size = (uint64_t)st.st_size;
+	if (wb_file_commit(&f, &there, err))
+		return -1;
+	if (existed)
+		*existed = there;
+	return 0;
+}
+
+static int open_lock(const char *path)
+{
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+}
+
+int wb_lock_acquire(struct wb_lock *l, const char *path, bool exclusive, struct wb_err *err)
+{
+	int fd = open_lock(path);
+
+	if (fd < 0)
+		return wb_err_sys(err, errno, "cannot open the lock \"%s\"", path);
+	while (flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
+		if (errno == EINTR)
+			continue;
+		wb_err_sys(err, errno, "cannot lock \"%s\"", path);
+		close(fd);
+		return -1;
+	}
+	l->fd = fd;
+	return 0;
+}
+
+bool wb_lock_try(struct wb_lock *l, const char *path, bool exclusive)
+{
+	int fd = open_lock(path);
+
+	if (fd < 0)
+		return false;
+	if (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB)) {
+		close(fd);
+		return false;
+	}
+	l->fd = fd;
+	return true;
+}
+
+void wb_lock_release(struct wb_lock *l)
+{
+	wb_closep(&l->fd);
+}

@@ -1,0 +1,129 @@
+#include "base/json.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* Nesting outside of strings, so that jansson's recursion is bounded by us and not by its own
+ * compile-time limit. */
+static bool too_deep(const char *p, size_t n)
+{
+	size_t depth = 0;
+	bool in_string = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (in_string) {
+			if (p[i] == '\\')
+				i++;
+			else if (p[i] == '"')
+				in_string = false;
+			continue;
+		}
+		if (p[i] == '"')
+			in_string = true;
+		else if (p[i] == '{' || p[i] == '[')
+			depth++;
+		else if ((p[i] == '}' || p[i] == ']') && depth)
+			depth--;
+		if (depth > WB_JSON_DEPTH_MAX)
+			return true;
+	}
+	return false;
+}
+
+json_t *wb_json_parse(const char *p, size_t n, const char *what, struct wb_err *err)
+{
+	json_error_t e;
+
+	if (too_deep(p, n)) {
+		wb_err_set(err, WB_ERR_FORMAT, "%s: JSON nested deeper than %d levels", what,
+			WB_JSON_DEPTH_MAX);
+		return NULL;
+	}
+	json_t *j = json_loadb(p, n, JSON_REJECT_DUPLICATES, &e);
+
+	if (!j)
+		wb_err_set(err, WB_ERR_FORMAT, "%s: not valid JSON: line %d, column %d: %s", what,
+			e.line, e.column, e.text);
+	return j;
+}
+
+static char *dump(const json_t *j, size_t flags)
+{
+	char *s = json_dumps(j, flags | JSON_ENCODE_ANY);
+
+	if (!s)
+		abort();
+	return s;
+}
+
+char *wb_json_dump(const json_t *j)
+{
+	return dump(j, JSON_COMPACT);
+}
+
+char *wb_json_dump_indent(const json_t *j)
+{
+	wb_autofree char *s = dump(j, JSON_INDENT(2));
+
+	return wb_asprintf("%s\n", s);
+}
+
+int wb_json_str(
+	const char **out, const json_t *o, const char *key, const char *what, struct wb_err *err)
+{
+	const json_t *v = json_object_get(o, key);
+
+	if (!json_is_string(v))
+		return wb_err_set(err, WB_ERR_FORMAT, "%s: \"%s\" is %s", what, key,
+			v ? "not a string" : "missing");
+	*out = json_string_value(v);
+	return 0;
+}
+
+int wb_json_u64(
+	uint64_t *out, const json_t *o, const char *key, const char *what, struct wb_err *err)
+{
+	const json_t *v = json_object_get(o, key);
+
+	if (!json_is_integer(v) || json_integer_value(v) < 0)
+		return wb_err_set(err, WB_ERR_FORMAT, "%s: \"%s\" is %s", what, key,
+			v ? "not a non-negative integer" : "missing");
+	*out = (uint64_t)json_integer_value(v);
+	return 0;
+}
+
+const char *wb_json_str_opt(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key));
+}
+
+uint64_t wb_json_u64_opt(const json_t *o, const char *key, uint64_t dflt)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v)
+								: dflt;
+}
+
+void wb_json_set(json_t *o, const char *key, json_t *steal)
+{
+	if (!steal || json_object_set_new(o, key, steal))
+		abort();
+}
+
+void wb_json_set_str(json_t *o, const char *key, const char *value)
+{
+	wb_json_set(o, key, json_string(value));
+}
+
+void wb_json_set_u64(json_t *o, const char *key, uint64_t value)
+{
+	wb_json_set(o, key, json_integer((json_int_t)value));
+}
+
+void wb_json_append(json_t *a, json_t *steal)
+{
+	if (!steal || json_array_append_new(a, steal))
+		abort();
+}

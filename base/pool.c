@@ -1,0 +1,82 @@
+#include "base/pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+
+#include "base/cancel.h"
+
+struct group {
+	pthread_mutex_t lock;
+	size_t next, n;
+	wb_pool_fn *job;
+	void *arg;
+	bool failed;
+	struct wb_err first;
+};
+
+static bool take(struct group *g, size_t *index)
+{
+	pthread_mutex_lock(&g->lock);
+	bool more = !g->failed && g->next < g->n && !wb_cancelled();
+
+	if (more)
+		*index = g->next++;
+	pthread_mutex_unlock(&g->lock);
+	return more;
+}
+
+static void *work(void *arg)
+{
+	struct group *g = arg;
+	size_t index;
+
+	while (take(g, &index)) {
+		struct wb_err err = WB_ERR_INIT;
+
+		if (g->job(g->arg, index, &err) == 0)
+			continue;
+		pthread_mutex_lock(&g->lock);
+		if (!g->failed)
+			g->first = err;
+		g->failed = true;
+		pthread_mutex_unlock(&g->lock);
+	}
+	return NULL;
+}
+
+unsigned wb_pool_cores(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 1;
+	int n = CPU_COUNT(&set);
+
+	return n < 1 ? 1 : n > WB_POOL_MAX ? WB_POOL_MAX : (unsigned)n;
+}
+
+int wb_pool_run(unsigned threads, size_t n, wb_pool_fn *job, void *arg, struct wb_err *err)
+{
+	struct group g = {.lock = PTHREAD_MUTEX_INITIALIZER, .n = n, .job = job, .arg = arg};
+	pthread_t ids[WB_POOL_MAX];
+	unsigned started = 0;
+
+	if (!threads)
+		threads = wb_pool_cores();
+	if (threads > WB_POOL_MAX)
+		threads = WB_POOL_MAX;
+	if (threads > n)
+		threads = (unsigned)n;
+	/* fewer threads than asked for is slower, not wrong */
+	while (started + 1 < threads && !pthread_create(&ids[started], NULL, work, &g))
+		started++;
+	work(&g);
+	for (unsigned i = 0; i < started; i++)
+		pthread_join(ids[i], NULL);
+	if (g.failed) {
+		*err = g.first;
+		return -1;
+	}
+	return g.next < n ? wb_cancel_check(err) : 0;
+}
