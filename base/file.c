@@ -76,6 +76,10 @@ void wb_file_rename(struct wb_file *f, const char *path)
 
 static int make_durable(struct wb_file *f, struct wb_err *err)
 {
+	const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_sec = f->mtime}};
+
+	if (f->mtime && futimens(f->fd, times))
+		return wb_err_sys(err, errno, "cannot set the time of \"%s\"", f->path);
 	if (fchmod(f->fd, f->mode))
 		return wb_err_sys(err, errno, "cannot set the mode of \"%s\"", f->path);
 	if (!(f->flags & WB_FILE_NOSYNC) && fdatasync(f->fd))

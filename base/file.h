@@ -27,6 +27,7 @@ struct wb_file {
 	unsigned flags;
 	mode_t mode;
 	uint64_t size;    /* bytes written so far */
+	int64_t mtime;    /* seconds, set at commit; 0 leaves the time of writing */
 	uint64_t flushed; /* bytes whose write-back was started (WB_FILE_STREAM) */
 	char *path;       /* final name */
 	char *temp;       /* name of the temporary */

@@ -41,6 +41,7 @@ int wb_store_open_blob(struct wb_store *s, const struct wb_digest *d, uint64_t *
 struct wb_store_writer {
 	struct wb_file file;
 };
+#define WB_STORE_WRITER_INIT ((struct wb_store_writer){.file = WB_FILE_INIT})
 int wb_store_writer_init(struct wb_store_writer *w, struct wb_store *s, uint64_t size_hint,
 	struct wb_err *err);
 int wb_store_writer_commit(struct wb_store_writer *w, struct wb_store *s,

@@ -1,0 +1,273 @@
+#include "layers/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "layers/store_internal.h"
+
+#define INDEX_RECORD_MAX (256u << 20)
+
+/* Committed blobs carry this mtime (1980-01-01). Whoever writes into one, through a hard link in an
+ * output say, changes the mtime, and the blob is no longer believed: one stat instead of a hash. */
+#define BLOB_MTIME 315532800
+
+static char *default_path(struct wb_err *err)
+{
+	const char *v = wb_env("WBUILD_CACHE_DIR");
+
+	if (v)
+		return wb_strdup(v);
+	v = wb_env("XDG_CACHE_HOME");
+	if (v)
+		return wb_path_join(v, "wbuild");
+	v = wb_env("HOME");
+	if (v)
+		return wb_path_join(v, ".cache/wbuild");
+	wb_err_set(err, WB_ERR_USAGE, "no place for the content store: HOME is not set");
+	wb_err_hint(err, "give one with --cache-dir DIR or WBUILD_CACHE_DIR");
+	return NULL;
+}
+
+static int check_version(const char *dir, struct wb_err *err)
+{
+	wb_autofree char *path = wb_path_join(dir, "version");
+	WB_AUTO(wb_buf_release) struct wb_buf text;
+
+	wb_buf_init(&text, 64, "store version");
+	if (access(path, F_OK))
+		return wb_file_put(path, "1\n", 2, 0644, 0, err);
+	if (wb_file_read(&text, path, err))
+		return -1;
+	if (!strcmp(text.data, "1\n"))
+		return 0;
+	wb_err_set(err, WB_ERR_UNSUPPORTED,
+		"the store \"%s\" has a layout that this wbuild does not know", dir);
+	return wb_err_hint(err, "use another --cache-dir, or a newer wbuild");
+}
+
+static int make_folders(const char *dir, struct wb_err *err)
+{
+	static const char *const folders[] = {"blobs/sha256", "parts", "index", "locks"};
+
+	for (size_t i = 0; i < WB_ARRAY_LEN(folders); i++) {
+		wb_autofree char *path = wb_path_join(dir, folders[i]);
+
+		if (wb_mkdirs(path, 0755, err))
+			return -1;
+	}
+	return 0;
+}
+
+struct wb_store *wb_store_open(const char *path, struct wb_err *err)
+{
+	wb_autofree char *given = path ? wb_strdup(path) : default_path(err);
+	wb_autofree char *cwd = getcwd(NULL, 0);
+
+	if (!given)
+		return NULL;
+	wb_autofree char *dir = wb_path_normalize(cwd ? cwd : "/", given);
+	wb_autofree char *lock = wb_path_join(dir, "lock");
+	struct wb_store s = {.lock = WB_LOCK_INIT};
+
+	if (make_folders(dir, err) || check_version(dir, err) ||
+		wb_lock_acquire(&s.lock, lock, false, err)) {
+		wb_err_wrap(err, "content store \"%s\"", dir);
+		return NULL;
+	}
+	struct wb_store *out = wb_zalloc(sizeof(*out));
+
+	*out = s;
+	out->dir = wb_steal(dir);
+	out->blobs = wb_path_join(out->dir, "blobs/sha256");
+	return out;
+}
+
+void wb_store_close(struct wb_store *s)
+{
+	if (!s)
+		return;
+	wb_lock_release(&s->lock);
+	free(s->dir);
+	free(s->blobs);
+	free(s);
+}
+
+const char *wb_store_path(const struct wb_store *s)
+{
+	return s->dir;
+}
+
+char *wb_store_blob_path(const struct wb_store *s, const struct wb_digest *d)
+{
+	return wb_asprintf("%s/%s", s->blobs, wb_digest_hex(d).s);
+}
+
+bool wb_store_has(struct wb_store *s, const struct wb_digest *d, uint64_t size)
+{
+	static const struct timespec used[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
+	wb_autofree char *path = wb_store_blob_path(s, d);
+	struct stat st;
+
+	if (lstat(path, &st) || !S_ISREG(st.st_mode))
+		return false;
+	if (st.st_mtim.tv_sec != BLOB_MTIME || st.st_mtim.tv_nsec ||
+		(size != UINT64_MAX && (uint64_t)st.st_size != size))
+		return false;
+	(void)utimensat(AT_FDCWD, path, used, AT_SYMLINK_NOFOLLOW);
+	return true;
+}
+
+int wb_store_open_blob(
+	struct wb_store *s, const struct wb_digest *d, uint64_t *size, struct wb_err *err)
+{
+	wb_autofree char *path = wb_store_blob_path(s, d);
+	wb_autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		return wb_err_sys(err, errno, "blob %s of the content store", wb_digest_text(d).s);
+	if (size)
+		*size = (uint64_t)st.st_size;
+	int out = fd;
+
+	fd = -1;
+	return out;
+}
+
+int wb_store_writer_init(
+	struct wb_store_writer *w, struct wb_store *s, uint64_t size_hint, struct wb_err *err)
+{
+	wb_autofree char *path = wb_path_join(s->blobs, "new");
+
+	if (wb_file_create(&w->file, path, 0444, WB_FILE_STREAM, err))
+		return -1;
+	w->file.mtime = BLOB_MTIME;
+	wb_file_reserve(&w->file, size_hint);
+	return 0;
+}
+
+int wb_store_writer_commit(struct wb_store_writer *w, struct wb_store *s, const struct wb_digest *d,
+	struct wb_err *err)
+{
+	wb_autofree char *path = wb_store_blob_path(s, d);
+
+	/* A file of that name that is not believed is damaged: the good copy takes its place. */
+	if (!wb_store_has(s, d, w->file.size))
+		unlink(path);
+	wb_file_rename(&w->file, path);
+	return wb_file_commit(&w->file, NULL, err);
+}
+
+void wb_store_writer_release(struct wb_store_writer *w)
+{
+	wb_file_release(&w->file);
+}
+
+int wb_store_put(
+	struct wb_store *s, const void *p, size_t n, struct wb_digest *out, struct wb_err *err)
+{
+	WB_AUTO(wb_store_writer_release) struct wb_store_writer w = WB_STORE_WRITER_INIT;
+	struct wb_digest d;
+
+	wb_sha256_once(&d, p, n);
+	if (!wb_store_has(s, &d, n)) {
+		if (wb_store_writer_init(&w, s, n, err))
+			return -1;
+		wb_file_write(&w.file, p, n);
+		if (wb_store_writer_commit(&w, s, &d, err))
+			return -1;
+	}
+	*out = d;
+	return 0;
+}
+
+int wb_store_adopt(
+	struct wb_store *s, const char *path, const struct wb_digest *d, struct wb_err *err)
+{
+	wb_autofree char *target = wb_store_blob_path(s, d);
+	const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_sec = BLOB_MTIME}};
+	wb_autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || fchmod(fd, 0444) || futimens(fd, times) || fsync(fd))
+		return wb_err_sys(err, errno, "cannot finish \"%s\"", path);
+	if (rename(path, target))
+		return wb_err_sys(err, errno, "cannot move \"%s\" into the content store", path);
+	return wb_fsync_dir(s->blobs, err);
+}
+
+/* DIR/index/<kind>/<sha256 of key>.json */
+static char *index_path(const struct wb_store *s, const char *kind, const char *key)
+{
+	struct wb_digest d;
+
+	wb_sha256_once(&d, key, strlen(key));
+	return wb_asprintf("%s/index/%s/%s.json", s->dir, kind, wb_digest_hex(&d).s);
+}
+
+json_t *wb_store_index_get(struct wb_store *s, const char *kind, const char *key)
+{
+	wb_autofree char *path = index_path(s, kind, key);
+	WB_AUTO(wb_buf_release) struct wb_buf text;
+	struct wb_err ignored = WB_ERR_INIT;
+
+	wb_buf_init(&text, INDEX_RECORD_MAX, "index record");
+	if (wb_file_read(&text, path, &ignored))
+		return NULL;
+	wb_autojson json_t *record = wb_json_parse(text.data, text.len, path, &ignored);
+	const char *stored = record ? wb_json_str_opt(record, "key") : NULL;
+
+	if (!stored || strcmp(stored, key))
+		return NULL;
+	return json_incref(json_object_get(record, "value"));
+}
+
+int wb_store_index_put(struct wb_store *s, const char *kind, const char *key, const json_t *value,
+	struct wb_err *err)
+{
+	wb_autofree char *path = index_path(s, kind, key);
+	wb_autofree char *dir = wb_path_dirname(path);
+	wb_autojson json_t *record = json_object();
+
+	wb_json_set_str(record, "key", key);
+	wb_json_set(record, "value", json_incref((json_t *)value));
+	wb_autofree char *text = wb_json_dump(record);
+
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		return wb_err_sys(err, errno, "cannot make the folder \"%s\"", dir);
+	/* Records are cheap to make again and are checked against what they name. */
+	return wb_file_put(path, text, strlen(text), 0644, WB_FILE_REPLACE | WB_FILE_NOSYNC, err);
+}
+
+void wb_store_index_drop(struct wb_store *s, const char *kind, const char *key)
+{
+	wb_autofree char *path = index_path(s, kind, key);
+
+	unlink(path);
+}
+
+static char *hashed_path(
+	const struct wb_store *s, const char *folder, const char *key, const char *suffix)
+{
+	struct wb_digest d;
+
+	wb_sha256_once(&d, key, strlen(key));
+	return wb_asprintf("%s/%s/%s%s", s->dir, folder, wb_digest_hex(&d).s, suffix);
+}
+
+int wb_store_lock(struct wb_lock *l, struct wb_store *s, const char *key, struct wb_err *err)
+{
+	wb_autofree char *path = hashed_path(s, "locks", key, "");
+
+	return wb_lock_acquire(l, path, true, err);
+}
+
+char *wb_store_part_path(struct wb_store *s, const char *key)
+{
+	return hashed_path(s, "parts", key, ".part");
+}
