@@ -22,7 +22,7 @@
 
 struct wb_sha256 {
 	uint32_t h[8];
-	uint64_t total;   /* bytes so far */
+	uint64_t total;	  /* bytes so far */
 	uint8_t tail[64]; /* the total % 64 bytes not yet compressed */
 };
 
@@ -33,8 +33,8 @@ void wb_sha256_update(struct wb_sha256 *s, const void *p, size_t n);
 void wb_sha256_joint(struct wb_sha256 *const *same, size_t nsame, const void *p, size_t n,
 	struct wb_sha256 *other, const void *q, size_t m);
 /* Two independent streams at once. */
-void wb_sha256_pair(struct wb_sha256 *a, const void *p, size_t n, struct wb_sha256 *b,
-	const void *q, size_t m);
+void wb_sha256_pair(
+	struct wb_sha256 *a, const void *p, size_t n, struct wb_sha256 *b, const void *q, size_t m);
 void wb_sha256_final(const struct wb_sha256 *s, struct wb_digest *out); /* s stays usable */
 void wb_sha256_once(struct wb_digest *out, const void *p, size_t n);
 

@@ -1,0 +1,134 @@
+#include "base/sha256_kernel.h"
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+#include <immintrin.h>
+#include <stdbool.h>
+
+#define TARGET __attribute__((target("sha,sse4.1,ssse3")))
+#define INLINE static inline __attribute__((always_inline)) TARGET
+
+/* One chain's state in the order the instructions want: a holds A, B, E, F, b holds C, D, G, H. */
+struct chain {
+	__m128i a, b;
+};
+
+INLINE struct chain chain_load(const uint32_t h[8])
+{
+	__m128i lo = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)h), 0xb1);
+	__m128i hi = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(h + 4)), 0x1b);
+
+	return (struct chain){_mm_alignr_epi8(lo, hi, 8), _mm_blend_epi16(hi, lo, 0xf0)};
+}
+
+INLINE void chain_store(uint32_t h[8], struct chain s)
+{
+	__m128i lo = _mm_shuffle_epi32(s.a, 0x1b);
+	__m128i hi = _mm_shuffle_epi32(s.b, 0xb1);
+
+	_mm_storeu_si128((__m128i *)h, _mm_blend_epi16(lo, hi, 0xf0));
+	_mm_storeu_si128((__m128i *)(h + 4), _mm_alignr_epi8(hi, lo, 8));
+}
+
+/* Words 4i..4i+3 of the message schedule; w keeps the last sixteen. */
+INLINE __m128i schedule(__m128i w[4], const uint8_t *p, int i)
+{
+	const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+	__m128i next;
+
+	if (i < 4) {
+		next = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(p + 16 * i)), swap);
+	} else {
+		__m128i w3 = w[(i + 3) & 3];
+
+		next = _mm_sha256msg1_epu32(w[i & 3], w[(i + 1) & 3]);
+		next = _mm_add_epi32(next, _mm_alignr_epi8(w3, w[(i + 2) & 3], 4));
+		next = _mm_sha256msg2_epu32(next, w3);
+	}
+	w[i & 3] = next;
+	return _mm_add_epi32(next, _mm_loadu_si128((const __m128i *)(wb_sha256_k + 4 * i)));
+}
+
+INLINE void rounds(struct chain *s, __m128i wk, __m128i wk_high)
+{
+	s->b = _mm_sha256rnds2_epu32(s->b, s->a, wk);
+	s->a = _mm_sha256rnds2_epu32(s->a, s->b, wk_high);
+}
+
+/* nsame chains share one message schedule; one more chain may run beside them on its own. */
+INLINE void template(uint32_t *const *same, const int nsame, const uint8_t *p, uint32_t *other,
+	const int nother, const uint8_t *q, size_t nblocks)
+{
+	const int n = nsame + nother;
+	struct chain s[WB_SHA256_SAME_MAX + 1];
+
+	WB_SHA256_UNROLL
+	for (int c = 0; c < n; c++)
+		s[c] = chain_load(c < nsame ? same[c] : other);
+	for (; nblocks; nblocks--) {
+		struct chain before[WB_SHA256_SAME_MAX + 1];
+		__m128i w[4], v[4], x = _mm_setzero_si128(), y = x;
+
+		WB_SHA256_UNROLL
+		for (int c = 0; c < n; c++)
+			before[c] = s[c];
+		WB_SHA256_UNROLL
+		for (int i = 0; i < 16; i++) {
+			if (nsame)
+				x = schedule(w, p, i);
+			if (nother)
+				y = schedule(v, q, i);
+			__m128i x_high = _mm_shuffle_epi32(x, 0x0e);
+			__m128i y_high = _mm_shuffle_epi32(y, 0x0e);
+
+			WB_SHA256_UNROLL
+			for (int c = 0; c < n; c++)
+				rounds(&s[c], c < nsame ? x : y, c < nsame ? x_high : y_high);
+		}
+		WB_SHA256_UNROLL
+		for (int c = 0; c < n; c++) {
+			s[c].a = _mm_add_epi32(s[c].a, before[c].a);
+			s[c].b = _mm_add_epi32(s[c].b, before[c].b);
+		}
+		p += nsame ? 64 : 0;
+		q += nother ? 64 : 0;
+	}
+	WB_SHA256_UNROLL
+	for (int c = 0; c < n; c++)
+		chain_store(c < nsame ? same[c] : other, s[c]);
+}
+
+TARGET static void run(uint32_t *const *same, size_t nsame, const uint8_t *p, uint32_t *other,
+	const uint8_t *q, size_t nblocks)
+{
+#define RUN(n, o) template(same, n, p, other, o, q, nblocks)
+	WB_SHA256_DISPATCH(RUN, nsame, other)
+#undef RUN
+}
+
+/* gcc 12's __builtin_cpu_supports() does not know "sha". */
+static bool has_sha(void)
+{
+	unsigned a, b, c, d;
+
+	if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_SHA))
+		return false;
+	return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSE4_1) && (c & bit_SSSE3);
+}
+
+const struct wb_sha256_kernel *wb_sha256_native_kernel(void)
+{
+	static const struct wb_sha256_kernel kernel = {"sha-ni", run};
+
+	return has_sha() ? &kernel : NULL;
+}
+
+#elif !defined(__aarch64__)
+
+const struct wb_sha256_kernel *wb_sha256_native_kernel(void)
+{
+	return NULL;
+}
+
+#endif

@@ -1,0 +1,92 @@
+/* GB/s of data for each way of carrying SHA-256 chains, beside OpenSSL on the same core: medians
+ * of nine runs over 32 MiB, taken in turn so that a noisy neighbour meets all of them. */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/sha256.h"
+#include "base/sha256_openssl.h"
+
+#define SIZE ((size_t)32 << 20)
+#define STEP ((size_t)256 << 10)
+#define RUNS 9
+
+enum mode { EVP, ONE, SAME2, SAME3, PAIR, SAME1_OTHER, SAME2_OTHER, SAME3_OTHER, PORTABLE, MODES };
+
+static const struct {
+	const char *name;
+	unsigned same, other;
+	double data; /* bytes of distinct input for each byte of SIZE */
+} modes[MODES] = {
+	[EVP] = {"OpenSSL EVP, 1 chain", 0, 0, 1},
+	[ONE] = {"1 chain", 1, 0, 1},
+	[SAME2] = {"2 chains, same data", 2, 0, 1},
+	[SAME3] = {"3 chains, same data", 3, 0, 1},
+	[PAIR] = {"2 chains, independent (both counted)", 1, 1, 2},
+	[SAME1_OTHER] = {"1 + 1 independent (first counted)", 1, 1, 1},
+	[SAME2_OTHER] = {"2 same + 1 independent", 2, 1, 1},
+	[SAME3_OTHER] = {"3 same + 1 independent", 3, 1, 1},
+	[PORTABLE] = {"portable C, 1 chain", 1, 0, 1},
+};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double run(enum mode mode, const uint8_t *p, const uint8_t *q)
+{
+	struct wb_sha256 s[4], *same[3] = {&s[0], &s[1], &s[2]};
+	double start = now();
+
+	if (mode == EVP) {
+		uint8_t md[32];
+		unsigned n;
+
+		EVP_Digest(p, SIZE, md, &n, EVP_sha256(), NULL);
+		return now() - start;
+	}
+	wb_sha256_force_kernel(mode == PORTABLE ? "portable" : NULL);
+	for (int i = 0; i < 4; i++)
+		wb_sha256_init(&s[i]);
+	start = now();
+	for (size_t at = 0; at < SIZE; at += STEP)
+		wb_sha256_joint(same, modes[mode].same, p + at, STEP,
+			modes[mode].other ? &s[3] : NULL, q + at, STEP);
+	return now() - start;
+}
+
+int main(void)
+{
+	uint8_t *p = wb_alloc_pages(SIZE), *q = wb_alloc_pages(SIZE);
+	static double seconds[MODES][RUNS];
+
+	for (size_t i = 0; i < SIZE; i++) {
+		p[i] = (uint8_t)(i * 2654435761u >> 13);
+		q[i] = (uint8_t)(i * 40503u >> 7);
+	}
+	printf("kernel: %s\n", wb_sha256_kernel());
+	for (int r = 0; r < RUNS; r++)
+		for (enum mode m = EVP; m < MODES; m++)
+			seconds[m][r] = run(m, p, q);
+	for (enum mode m = EVP; m < MODES; m++) {
+		qsort(seconds[m], RUNS, sizeof(double), by_value);
+		printf("%-40s %.2f GB/s\n", modes[m].name,
+			modes[m].data * (double)SIZE / 1e9 / seconds[m][RUNS / 2]);
+	}
+	free(p);
+	free(q);
+	return 0;
+}
