@@ -20,13 +20,13 @@ struct wb_err;
 #define WB_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define WB_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-void *wb_alloc(size_t size);               /* uninitialised */
-void *wb_zalloc(size_t size);              /* zeroed */
-void *wb_calloc(size_t n, size_t size);    /* zeroed; n * size checked */
+void *wb_alloc(size_t size);            /* uninitialised */
+void *wb_zalloc(size_t size);           /* zeroed */
+void *wb_calloc(size_t n, size_t size); /* zeroed; n * size checked */
 void *wb_realloc(void *p, size_t n, size_t size);
 /* Page-aligned (4096): read(2) into other alignments is up to seven times slower. */
 void *wb_alloc_pages(size_t size);
-char *wb_strdup(const char *s);            /* NULL gives NULL */
+char *wb_strdup(const char *s); /* NULL gives NULL */
 char *wb_strndup(const char *s, size_t n);
 char *wb_asprintf(const char *fmt, ...) WB_PRINTF(1, 2);
 char *wb_vasprintf(const char *fmt, va_list ap);
@@ -43,32 +43,32 @@ static inline void wb_freep(void *pp)
 /* The type name's own release function, called on the address: WB_AUTO(wb_buf_release). */
 #define WB_AUTO(fn) __attribute__((cleanup(fn)))
 
-#define wb_steal(p)                                                                               \
-	({                                                                                        \
-		__typeof__(p) wb_stolen = (p);                                                    \
-		(p) = NULL;                                                                       \
-		wb_stolen;                                                                        \
+#define wb_steal(p)                            \
+	({                                     \
+		__typeof__(p) wb_stolen = (p); \
+		(p) = NULL;                    \
+		wb_stolen;                     \
 	})
 
 /* Growable arrays: struct { T *items; size_t n, cap; }. wb_vec_push returns the new, zeroed
  * element's address, valid until the next push. */
-#define WB_VEC(T)                                                                                 \
-	struct {                                                                                  \
-		T *items;                                                                         \
-		size_t n, cap;                                                                    \
+#define WB_VEC(T)              \
+	struct {               \
+		T *items;      \
+		size_t n, cap; \
 	}
-#define wb_vec_push(v)                                                                            \
-	({                                                                                        \
-		(v)->items = wb_vec_grow_((v)->items, &(v)->cap, (v)->n, sizeof(*(v)->items));    \
-		&(v)->items[(v)->n++];                                                            \
+#define wb_vec_push(v)                                                                         \
+	({                                                                                     \
+		(v)->items = wb_vec_grow_((v)->items, &(v)->cap, (v)->n, sizeof(*(v)->items)); \
+		&(v)->items[(v)->n++];                                                         \
 	})
-#define wb_vec_foreach(it, v)                                                                     \
+#define wb_vec_foreach(it, v) \
 	for (__typeof__((v)->items) it = (v)->items; it && it < (v)->items + (v)->n; it++)
-#define wb_vec_free(v)                                                                            \
-	do {                                                                                      \
-		free((v)->items);                                                                 \
-		(v)->items = NULL;                                                                \
-		(v)->n = (v)->cap = 0;                                                            \
+#define wb_vec_free(v)                 \
+	do {                           \
+		free((v)->items);      \
+		(v)->items = NULL;     \
+		(v)->n = (v)->cap = 0; \
 	} while (0)
 void *wb_vec_grow_(void *items, size_t *cap, size_t n, size_t size);
 

@@ -50,8 +50,8 @@ struct wb_err {
 int wb_err_set(struct wb_err *err, enum wb_code code, const char *fmt, ...) WB_PRINTF(3, 4);
 /* From errno: text is followed by ": " and the system's message; ENOSPC and EDQUOT add a hint. */
 int wb_err_sys(struct wb_err *err, int errnum, const char *fmt, ...) WB_PRINTF(3, 4);
-int wb_err_at(struct wb_err *err, const char *file, unsigned line, unsigned column,
-	const char *fmt, ...) WB_PRINTF(5, 6); /* code WB_ERR_CONFIG */
+int wb_err_at(struct wb_err *err, const char *file, unsigned line, unsigned column, const char *fmt,
+	...) WB_PRINTF(5, 6); /* code WB_ERR_CONFIG */
 /* Prefixes "fmt: " to the text; code and hint stay. */
 int wb_err_wrap(struct wb_err *err, const char *fmt, ...) WB_PRINTF(2, 3);
 int wb_err_hint(struct wb_err *err, const char *fmt, ...) WB_PRINTF(2, 3);

@@ -186,8 +186,8 @@ int wb_file_read_full(
 
 	while (done < n) {
 		ssize_t k = offset < 0
-				    ? read(fd, (char *)p + done, n - done)
-				    : pread(fd, (char *)p + done, n - done, offset + (off_t)done);
+		                    ? read(fd, (char *)p + done, n - done)
+		                    : pread(fd, (char *)p + done, n - done, offset + (off_t)done);
 
 		if (k < 0 && errno == EINTR)
 			continue;

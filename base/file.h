@@ -17,27 +17,27 @@
 #include "base/err.h"
 
 enum {
-	WB_FILE_REPLACE = 1,  /* commit may replace an existing file */
-	WB_FILE_NOSYNC = 2,   /* not made durable: for files that are cheap to make again */
-	WB_FILE_STREAM = 4,   /* start write-back while writing, for large files */
+	WB_FILE_REPLACE = 1, /* commit may replace an existing file */
+	WB_FILE_NOSYNC = 2,  /* not made durable: for files that are cheap to make again */
+	WB_FILE_STREAM = 4,  /* start write-back while writing, for large files */
 };
 
 struct wb_file {
 	int fd; /* -1 when not open */
 	unsigned flags;
 	mode_t mode;
-	uint64_t size;    /* bytes written so far */
-	int64_t mtime;    /* seconds, set at commit; 0 leaves the time of writing */
-	uint64_t flushed; /* bytes whose write-back was started (WB_FILE_STREAM) */
-	char *path;       /* final name */
-	char *temp;       /* name of the temporary */
+	uint64_t size;       /* bytes written so far */
+	int64_t mtime;       /* seconds, set at commit; 0 leaves the time of writing */
+	uint64_t flushed;    /* bytes whose write-back was started (WB_FILE_STREAM) */
+	char *path;          /* final name */
+	char *temp;          /* name of the temporary */
 	struct wb_err error; /* sticky */
 };
 
 #define WB_FILE_INIT ((struct wb_file){.fd = -1})
 
-int wb_file_create(struct wb_file *f, const char *path, mode_t mode, unsigned flags,
-	struct wb_err *err);
+int wb_file_create(
+	struct wb_file *f, const char *path, mode_t mode, unsigned flags, struct wb_err *err);
 /* Reserves space without changing the size; a file system that cannot is no error. */
 void wb_file_reserve(struct wb_file *f, uint64_t size);
 void wb_file_write(struct wb_file *f, const void *p, size_t n); /* sticky error */
@@ -51,13 +51,13 @@ void wb_file_release(struct wb_file *f);
 
 /* Whole small files. Reading more than limit is WB_ERR_LIMIT. */
 int wb_file_read(struct wb_buf *out, const char *path, struct wb_err *err); /* out->limit rules */
-int wb_file_put(const char *path, const void *p, size_t n, mode_t mode, unsigned flags,
-	struct wb_err *err);
+int wb_file_put(
+	const char *path, const void *p, size_t n, mode_t mode, unsigned flags, struct wb_err *err);
 
 /* Reads exactly n bytes at offset (or from the current position when offset is -1); fewer is
  * WB_ERR_IO "… ended early". */
-int wb_file_read_full(int fd, void *p, size_t n, int64_t offset, const char *name,
-	struct wb_err *err);
+int wb_file_read_full(
+	int fd, void *p, size_t n, int64_t offset, const char *name, struct wb_err *err);
 int wb_file_write_full(int fd, const void *p, size_t n, const char *name, struct wb_err *err);
 
 /* mkdir -p; an existing directory is no error. */
@@ -66,8 +66,8 @@ int wb_mkdirs(const char *path, mode_t mode, struct wb_err *err);
 int wb_remove_tree(const char *path, struct wb_err *err);
 /* src to dst as cheaply as the file system can: reflink, else hard link when allowed, else
  * copy_file_range. dst must not exist (existing: *existed, no error). */
-int wb_file_clone(const char *src, const char *dst, bool allow_hardlink, bool *existed,
-	struct wb_err *err);
+int wb_file_clone(
+	const char *src, const char *dst, bool allow_hardlink, bool *existed, struct wb_err *err);
 int wb_fsync_dir(const char *path, struct wb_err *err);
 
 /* An advisory lock file, held until release or exit. shared or exclusive; blocking. */

@@ -48,14 +48,20 @@ struct wb_http_opts {
 };
 #define WB_HTTP_OPTS_INIT ((struct wb_http_opts){0}) /* zero fields mean the defaults */
 
-enum wb_http_method { WB_HTTP_GET, WB_HTTP_HEAD, WB_HTTP_POST, WB_HTTP_PUT, WB_HTTP_PATCH,
-	WB_HTTP_DELETE };
+enum wb_http_method {
+	WB_HTTP_GET,
+	WB_HTTP_HEAD,
+	WB_HTTP_POST,
+	WB_HTTP_PUT,
+	WB_HTTP_PATCH,
+	WB_HTTP_DELETE
+};
 
 struct wb_http_response {
 	int status;              /* of the last response, after redirects */
 	char *effective_url;     /* the last URL, may hold signed parameters: redact before print */
 	struct wb_buf body;      /* buffered body when there is no on_body; error bodies always
-				  * (cut at 64 KiB) */
+	                          * (cut at 64 KiB) */
 	uint64_t content_length; /* UINT64_MAX when not given */
 	uint64_t received;       /* body bytes handed to on_body or buffered */
 	bool redirected;         /* at least one redirect was followed */
@@ -67,42 +73,44 @@ struct wb_http_response {
 struct wb_http_params {
 	enum wb_http_method method;
 	const char *url;
-	const char *const *headers;       /* "Name: value", NULL-terminated, or NULL */
-	struct wb_secret *authorization;  /* whole value of the Authorization header, or NULL */
+	const char *const *headers;      /* "Name: value", NULL-terminated, or NULL */
+	struct wb_secret *authorization; /* whole value of the Authorization header, or NULL */
 	struct wb_secret *const *secret_headers; /* "Name: value" lines dropped on cross-origin
-						  * redirects; NULL-terminated, or NULL */
-	const void *body;                 /* request body in memory (copied), or NULL */
+	                                          * redirects; NULL-terminated, or NULL */
+	const void *body;                        /* request body in memory (copied), or NULL */
 	size_t body_len;
-	int body_fd;                      /* or from a file: >= 0 (not closed by the engine) */
-	uint64_t body_offset, body_size;  /* the part of body_fd to send; seekable for retries */
-	int64_t range_start, range_end;   /* Range: bytes=start-end; -1 start: no range; -1 end: open */
-	const char *if_range;             /* If-Range validator, or NULL */
-	uint64_t body_limit;              /* for buffered responses; default 4 MiB */
-	bool no_redirect;                 /* hand back a 3xx; relative ones are still followed when
-					   * follow_relative */
+	int body_fd;                     /* or from a file: >= 0 (not closed by the engine) */
+	uint64_t body_offset, body_size; /* the part of body_fd to send; seekable for retries */
+	/* Range: bytes=start-end; -1 start: no range; -1 end: open */
+	int64_t range_start, range_end;
+	const char *if_range; /* If-Range validator, or NULL */
+	uint64_t body_limit;  /* for buffered responses; default 4 MiB */
+	bool no_redirect;     /* hand back a 3xx; relative ones are still followed when
+	                       * follow_relative */
 	bool follow_relative;
-	bool idempotent;                  /* retry although not GET or HEAD */
-	int retries;                      /* -1: none; 0: the engine's; else this many */
-	/* Only called for 2xx (and 3xx handed back) responses. Return 0 to go on, -1 with err set to
-	 * end the request with that error. on_header gets one complete line without CRLF; the
+	bool idempotent; /* retry although not GET or HEAD */
+	int retries;     /* -1: none; 0: the engine's; else this many */
+	/* Only called for 2xx (and 3xx handed back) responses. Return 0 to go on, -1 with err set
+	 * to end the request with that error. on_header gets one complete line without CRLF; the
 	 * status line resets. */
 	int (*on_headers_done)(struct wb_http_req *req, void *arg, struct wb_err *err);
-	int (*on_body)(struct wb_http_req *req, const void *p, size_t n, void *arg,
-		struct wb_err *err);
+	int (*on_body)(
+		struct wb_http_req *req, const void *p, size_t n, void *arg, struct wb_err *err);
 	void (*on_upload)(struct wb_http_req *req, uint64_t sent_total, void *arg);
 	/* Always called once, last; err->code is WB_OK when a complete response of any status came.
 	 * The request is freed after it returns. */
 	void (*on_done)(struct wb_http_req *req, void *arg, const struct wb_err *err);
 	void *arg;
 };
-#define WB_HTTP_PARAMS_INIT ((struct wb_http_params){.body_fd = -1, .range_start = -1, .range_end = -1})
+#define WB_HTTP_PARAMS_INIT \
+	((struct wb_http_params){.body_fd = -1, .range_start = -1, .range_end = -1})
 
 struct wb_http *wb_http_new(const struct wb_http_opts *opts, struct wb_err *err);
 void wb_http_free(struct wb_http *h); /* ends open requests without calling back */
 
 /* Queues a request; on_done comes from wb_http_run(). NULL: bad URL or refused scheme. */
-struct wb_http_req *wb_http_submit(struct wb_http *h, const struct wb_http_params *p,
-	struct wb_err *err);
+struct wb_http_req *wb_http_submit(
+	struct wb_http *h, const struct wb_http_params *p, struct wb_err *err);
 /* Drives until nothing is queued, cancellation, or until step is 1: one round of at most
  * wait_ms. *left (may be NULL) counts open requests. */
 int wb_http_run(struct wb_http *h, bool step, int wait_ms, unsigned *left, struct wb_err *err);

@@ -103,7 +103,7 @@ uint64_t wb_json_u64_opt(const json_t *o, const char *key, uint64_t dflt)
 	const json_t *v = json_object_get(o, key);
 
 	return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v)
-								: dflt;
+	                                                        : dflt;
 }
 
 void wb_json_set(json_t *o, const char *key, json_t *steal)

@@ -15,12 +15,12 @@
 
 /* what names the document in errors ("manifest of …"). -> new reference. */
 json_t *wb_json_parse(const char *p, size_t n, const char *what, struct wb_err *err);
-char *wb_json_dump(const json_t *j);          /* compact; the caller frees */
-char *wb_json_dump_indent(const json_t *j);   /* indent 2, newline at the end */
+char *wb_json_dump(const json_t *j);        /* compact; the caller frees */
+char *wb_json_dump_indent(const json_t *j); /* indent 2, newline at the end */
 
 /* Members of an object, checked for presence and type; what as above. *out is borrowed. */
-int wb_json_str(const char **out, const json_t *o, const char *key, const char *what,
-	struct wb_err *err);
+int wb_json_str(
+	const char **out, const json_t *o, const char *key, const char *what, struct wb_err *err);
 int wb_json_u64(uint64_t *out, const json_t *o, const char *key, const char *what,
 	struct wb_err *err); /* refuses negatives */
 /* Optional ones: NULL (or dflt) when absent or of another type. */

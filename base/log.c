@@ -89,9 +89,9 @@ void wb_log_err_as(enum wb_level level, const struct wb_err *err)
 	if (!wb_log_enabled(level))
 		return;
 	wb_autofree char *text = !err->file[0] ? wb_strdup(err->text)
-				 : err->line   ? wb_asprintf("%s:%u:%u: %s", err->file, err->line,
+	                         : err->line   ? wb_asprintf("%s:%u:%u: %s", err->file, err->line,
 							 err->column, err->text)
-					       : wb_asprintf("%s: %s", err->file, err->text);
+	                                       : wb_asprintf("%s: %s", err->file, err->text);
 
 	emit(level, level_word(level), text);
 	if (err->hint[0])

@@ -63,7 +63,7 @@ static char *base64_stem(const char *p, size_t n, size_t *out_len)
 
 	for (size_t i = 0; i + 3 <= n; i += 3) {
 		unsigned v = (unsigned)(unsigned char)p[i] << 16 |
-			     (unsigned)(unsigned char)p[i + 1] << 8 | (unsigned char)p[i + 2];
+		             (unsigned)(unsigned char)p[i + 1] << 8 | (unsigned char)p[i + 2];
 
 		for (int shift = 18; shift >= 0; shift -= 6)
 			out[k++] = table[v >> shift & 63];

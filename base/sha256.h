@@ -22,7 +22,7 @@
 
 struct wb_sha256 {
 	uint32_t h[8];
-	uint64_t total;	  /* bytes so far */
+	uint64_t total;   /* bytes so far */
 	uint8_t tail[64]; /* the total % 64 bytes not yet compressed */
 };
 

@@ -47,8 +47,8 @@ struct wb_bundle_manifest {
 
 #define WB_BUNDLE_MANIFEST_INIT ((struct wb_bundle_manifest){0})
 
-int wb_bundle_manifest_parse(struct wb_bundle_manifest *out, const char *text, size_t n,
-	struct wb_err *err);
+int wb_bundle_manifest_parse(
+	struct wb_bundle_manifest *out, const char *text, size_t n, struct wb_err *err);
 char *wb_bundle_manifest_dump(const struct wb_bundle_manifest *m); /* the caller frees */
 void wb_bundle_manifest_release(struct wb_bundle_manifest *m);
 

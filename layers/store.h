@@ -33,8 +33,8 @@ const char *wb_store_path(const struct wb_store *s);
 bool wb_store_has(struct wb_store *s, const struct wb_digest *d, uint64_t size);
 char *wb_store_blob_path(const struct wb_store *s, const struct wb_digest *d);
 /* A blob opened for reading; size (may be NULL) is filled. -1 and err when missing. */
-int wb_store_open_blob(struct wb_store *s, const struct wb_digest *d, uint64_t *size,
-	struct wb_err *err);
+int wb_store_open_blob(
+	struct wb_store *s, const struct wb_digest *d, uint64_t *size, struct wb_err *err);
 
 /* Writing a blob whose digest the caller computes. Start, write through w->file, then commit with
  * the digest (the caller vouches that it hashed exactly what it wrote). */
@@ -42,16 +42,16 @@ struct wb_store_writer {
 	struct wb_file file;
 };
 #define WB_STORE_WRITER_INIT ((struct wb_store_writer){.file = WB_FILE_INIT})
-int wb_store_writer_init(struct wb_store_writer *w, struct wb_store *s, uint64_t size_hint,
+int wb_store_writer_init(
+	struct wb_store_writer *w, struct wb_store *s, uint64_t size_hint, struct wb_err *err);
+int wb_store_writer_commit(struct wb_store_writer *w, struct wb_store *s, const struct wb_digest *d,
 	struct wb_err *err);
-int wb_store_writer_commit(struct wb_store_writer *w, struct wb_store *s,
-	const struct wb_digest *d, struct wb_err *err);
 void wb_store_writer_release(struct wb_store_writer *w);
-int wb_store_put(struct wb_store *s, const void *p, size_t n, struct wb_digest *out,
-	struct wb_err *err);
+int wb_store_put(
+	struct wb_store *s, const void *p, size_t n, struct wb_digest *out, struct wb_err *err);
 /* Takes a finished, already verified file (a completed .part) as the blob `d`: rename. */
-int wb_store_adopt(struct wb_store *s, const char *path, const struct wb_digest *d,
-	struct wb_err *err);
+int wb_store_adopt(
+	struct wb_store *s, const char *path, const struct wb_digest *d, struct wb_err *err);
 
 /* Index records: kind is a folder name ("layer", "stat", "etag", "push"), key any text (hashed).
  * get: NULL without err when there is none or it does not parse. */

@@ -78,7 +78,7 @@ static int by_use(const void *a, const void *b)
 	const struct wb_store_entry *x = a, *y = b;
 
 	return x->last_used != y->last_used ? (x->last_used < y->last_used ? -1 : 1)
-					    : by_digest(a, b);
+	                                    : by_digest(a, b);
 }
 
 struct scan {
@@ -303,7 +303,7 @@ int wb_store_verify(struct wb_store *s, unsigned jobs, bool fix,
 	wb_err_set(err, WB_ERR_INTEGRITY, "%llu of %llu blobs of the content store are damaged",
 		(unsigned long long)v.n_bad, (unsigned long long)v.scan.blobs.items.n);
 	return fix ? -1
-		   : wb_err_hint(err,
+	           : wb_err_hint(err,
 			     "\"wbuild cache verify --fix\" removes them; the next build fetches "
 			     "or packs them again");
 }

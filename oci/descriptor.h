@@ -25,7 +25,7 @@ struct wb_descriptor {
 	uint64_t size;
 	bool has_platform;
 	struct wb_platform platform; /* a copy of what more says */
-	json_t *more;		     /* object of all other members, or NULL */
+	json_t *more;                /* object of all other members, or NULL */
 };
 
 #define WB_DESCRIPTOR_INIT ((struct wb_descriptor){0})

@@ -42,16 +42,16 @@ bool wb_tag_valid(const char *tag);
 bool wb_refname_valid(const char *name);
 
 enum wb_place_kind {
-	WB_PLACE_REGISTRY,	 /* "docker://HOST/NAME[:TAG|@DIGEST]" or the reference alone */
-	WB_PLACE_LAYOUT,	 /* "oci:DIR[:TAG]" or "oci:DIR@DIGEST" */
-	WB_PLACE_ARCHIVE,	 /* "oci-archive:FILE[:TAG]" or "…@DIGEST" */
+	WB_PLACE_REGISTRY,       /* "docker://HOST/NAME[:TAG|@DIGEST]" or the reference alone */
+	WB_PLACE_LAYOUT,         /* "oci:DIR[:TAG]" or "oci:DIR@DIGEST" */
+	WB_PLACE_ARCHIVE,        /* "oci-archive:FILE[:TAG]" or "…@DIGEST" */
 	WB_PLACE_DOCKER_ARCHIVE, /* "docker-archive:FILE[:REF]" */
 };
 
 struct wb_place {
 	enum wb_place_kind kind;
-	char *path;	 /* layout and archives */
-	char *tag;	 /* layout and oci-archive; or NULL */
+	char *path;      /* layout and archives */
+	char *tag;       /* layout and oci-archive; or NULL */
 	bool has_digest; /* layout and oci-archive */
 	struct wb_digest digest;
 	bool has_reference; /* registry always, docker-archive when given */

@@ -68,7 +68,7 @@ struct wb_blob_source {
 	uint64_t offset;
 	bool whole_file; /* the blob is all of path: it may be cloned */
 	bool allow_link; /* and even hard-linked: path is never written to again */
-	bool trusted;	 /* verified before (our store): need not be hashed again */
+	bool trusted;    /* verified before (our store): need not be hashed again */
 	int (*open)(struct wb_reader **out, void *arg, uint64_t offset, struct wb_err *err);
 	void *arg;
 };
@@ -84,10 +84,10 @@ struct wb_put_opts {
 };
 
 enum wb_put_how {
-	WB_PUT_SENT,	/* bytes moved */
+	WB_PUT_SENT,    /* bytes moved */
 	WB_PUT_PRESENT, /* was there */
 	WB_PUT_MOUNTED, /* the registry took it from another repository */
-	WB_PUT_CLONED,	/* hard link or reflink */
+	WB_PUT_CLONED,  /* hard link or reflink */
 };
 
 struct wb_put_result {
@@ -147,12 +147,12 @@ struct wb_transport_ops {
 
 struct wb_transport {
 	const struct wb_transport_ops *ops;
-	char *label;		/* the place's name, for messages; freed by wb_transport_free() */
-	const char *host;	/* registries: "ghcr.io"; else NULL. The implementation's memory */
+	char *label;            /* the place's name, for messages; freed by wb_transport_free() */
+	const char *host;       /* registries: "ghcr.io"; else NULL. The implementation's memory */
 	const char *repository; /* registries: "owner/name"; else NULL */
-	bool oci_only;		/* writing: cannot hold docker's media types */
-	bool single;		/* writing: holds one image of one platform (docker-archive) */
-	bool plain_layers;	/* writing: layers are re-encoded, so manifest digests change */
+	bool oci_only;          /* writing: cannot hold docker's media types */
+	bool single;            /* writing: holds one image of one platform (docker-archive) */
+	bool plain_layers;      /* writing: layers are re-encoded, so manifest digests change */
 };
 
 int wb_transport_resolve(

@@ -61,12 +61,12 @@ struct wb_uri {
 	enum wb_hf_kind hf_kind; /* hf */
 	char *repo;              /* hf: "owner/name"; bt: project */
 	char *revision;          /* hf: branch, tag, refs/pr/N or SHA ("" = main); bt: job ("" =
-				  * latest) */
+	                          * latest) */
 	char *account;           /* azure: account; r2: account id */
 	char *bucket;            /* s3, gs, r2, cw: bucket; azure: container */
-	char *path;              /* object key or prefix, no leading slash; bt: checkpoint; file: path
-				  * as written; "" when none */
-	char *url;               /* https, http: the whole URL */
+	char *path; /* object key or prefix, no leading slash; bt: checkpoint; file: path
+	             * as written; "" when none */
+	char *url;  /* https, http: the whole URL */
 };
 
 enum wb_auth_method { WB_AUTH_NONE, WB_AUTH_CUSTOM_SECRET, WB_AUTH_AWS_OIDC, WB_AUTH_GCP_OIDC };
@@ -112,9 +112,9 @@ enum wb_layout_kind {
 /* One thing to bundle, whichever key it came from. */
 struct wb_source {
 	enum wb_entry_kind kind;
-	struct wb_pos pos;   /* of the entry */
+	struct wb_pos pos; /* of the entry */
 	struct wb_uri uri;
-	char *mount;         /* absolute, normalised */
+	char *mount; /* absolute, normalised */
 	enum wb_layout_kind layout;
 	bool use_volume;     /* fetched at start, not baked, unless --bundle-volumes */
 	char *volume_folder; /* or NULL */
@@ -136,9 +136,10 @@ struct wb_config {
 	char *model_module_dir;     /* default "model" */
 	char *bundled_packages_dir; /* default "packages" */
 	WB_VEC(char *) external_package_dirs;
-	WB_VEC(struct wb_source) sources; /* in file order: weights, model_cache, external_data,
-					   * training_checkpoints */
-	WB_VEC(struct wb_pair) secrets;   /* names; values in the file are findings, never used */
+	WB_VEC(struct wb_source)
+	sources;                        /* in file order: weights, model_cache, external_data,
+	                                 * training_checkpoints */
+	WB_VEC(struct wb_pair) secrets; /* names; values in the file are findings, never used */
 	WB_VEC(struct wb_pair) environment;
 	WB_VEC(char *) build_commands;
 	WB_VEC(struct wb_pair) secret_paths; /* build.secret_to_path_mapping */
@@ -148,7 +149,7 @@ struct wb_config {
 	bool docker_no_build;
 	int64_t run_as_user; /* -1 when not given */
 	char *hf_cache_dir;  /* where the hub cache lies in the image: HF_HUB_CACHE,
-			      * HUGGINGFACE_HUB_CACHE, HF_HOME/hub of environment, or default */
+	                      * HUGGINGFACE_HUB_CACHE, HF_HOME/hub of environment, or default */
 	struct wb_findings findings;
 };
 
@@ -167,8 +168,8 @@ void wb_config_release(struct wb_config *c);
 int wb_uri_parse(struct wb_uri *out, const char *text, bool allow_path, struct wb_err *err);
 void wb_uri_release(struct wb_uri *u);
 
-void wb_findings_add(struct wb_findings *f, enum wb_severity sev, const char *id,
-	struct wb_pos pos, const char *hint, const char *fmt, ...) WB_PRINTF(6, 7);
+void wb_findings_add(struct wb_findings *f, enum wb_severity sev, const char *id, struct wb_pos pos,
+	const char *hint, const char *fmt, ...) WB_PRINTF(6, 7);
 void wb_findings_release(struct wb_findings *f);
 
 #endif

@@ -14,8 +14,8 @@ struct wb_ignore;
 struct wb_ignore *wb_ignore_load(const char *path, struct wb_err *err);
 struct wb_ignore *wb_ignore_parse(const char *text, size_t n);
 void wb_ignore_free(struct wb_ignore *ig);
-/* path without leading slash. Callers walk top-down and do not enter a matched directory (gitignore:
- * a file cannot be re-included when a parent directory is excluded). */
+/* path without leading slash. Callers walk top-down and do not enter a matched directory
+ * (gitignore: a file cannot be re-included when a parent directory is excluded). */
 bool wb_ignore_match(const struct wb_ignore *ig, const char *path, bool is_dir);
 
 #endif

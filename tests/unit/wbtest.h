@@ -18,10 +18,10 @@
 #include "base/file.h"
 
 /* Fails with the error's text when a call that should succeed did not. */
-#define assert_ok(call, err)                                                                      \
-	do {                                                                                      \
-		if ((call) != 0)                                                                  \
-			fail_msg("%s: %s", #call, (err)->text);                                   \
+#define assert_ok(call, err)                                    \
+	do {                                                    \
+		if ((call) != 0)                                \
+			fail_msg("%s: %s", #call, (err)->text); \
 	} while (0)
 #define assert_err(call, err, want)                                                               \
 	do {                                                                                      \
@@ -32,10 +32,10 @@
 			fail_msg("%s: code %d, not %d: %s", #call, (int)(err)->code, (int)(want), \
 				(err)->text);                                                     \
 	} while (0)
-#define assert_contains(text, part)                                                               \
-	do {                                                                                      \
-		if (!strstr((text), (part)))                                                      \
-			fail_msg("\"%s\" is not in \"%s\"", (part), (text));                      \
+#define assert_contains(text, part)                                          \
+	do {                                                                 \
+		if (!strstr((text), (part)))                                 \
+			fail_msg("\"%s\" is not in \"%s\"", (part), (text)); \
 	} while (0)
 
 /* A fresh folder below $TMPDIR; wbtest_rmdir removes it and frees the name. */
