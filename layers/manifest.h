@@ -38,7 +38,6 @@ struct wb_bundle_source {
 	char *mount;    /* absolute */
 };
 
-/* A use_volume entry that the stub fetches at start. */
 struct wb_bundle_manifest {
 	WB_VEC(struct wb_bundle_entry) entries; /* sorted by wb_path_cmp */
 	WB_VEC(struct wb_bundle_source) sources;
@@ -47,9 +46,15 @@ struct wb_bundle_manifest {
 
 #define WB_BUNDLE_MANIFEST_INIT ((struct wb_bundle_manifest){0})
 
+/* WB_ERR_FORMAT names the entry and what is wrong with it; WB_ERR_UNSUPPORTED is a version or
+ * chunk size of another program; members with other names are passed over. On success out is the
+ * caller's to release; it is overwritten, not released first. */
 int wb_bundle_manifest_parse(
 	struct wb_bundle_manifest *out, const char *text, size_t n, struct wb_err *err);
-char *wb_bundle_manifest_dump(const struct wb_bundle_manifest *m); /* the caller frees */
+/* Equal manifests give equal bytes. Entries must be sorted, with all chunk hashes that their size
+ * asks for. A text longer than WB_MANIFEST_BYTES_MAX is made, but no reader will take it: the
+ * packer checks. The caller frees. */
+char *wb_bundle_manifest_dump(const struct wb_bundle_manifest *m);
 void wb_bundle_manifest_release(struct wb_bundle_manifest *m);
 
 #endif
