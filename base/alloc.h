@@ -39,9 +39,9 @@ static inline void wb_freep(void *pp)
 	free(*(void **)pp);
 }
 
-#define wb_autofree __attribute__((cleanup(wb_freep)))
+#define wb_autofree __attribute__((cleanup(wb_freep), unused))
 /* The type name's own release function, called on the address: WB_AUTO(wb_buf_release). */
-#define WB_AUTO(fn) __attribute__((cleanup(fn)))
+#define WB_AUTO(fn) __attribute__((cleanup(fn), unused))
 
 #define wb_steal(p)                            \
 	({                                     \

@@ -50,7 +50,7 @@ static uint64_t unit_factor(const char *unit)
 
 int wb_size_parse(uint64_t *out, const char *text, struct wb_err *err)
 {
-	char *end;
+	char *end = NULL;
 
 	errno = 0;
 	double v = isdigit((unsigned char)*text) ? strtod(text, &end) : -1;

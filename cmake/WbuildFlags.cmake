@@ -17,6 +17,13 @@ target_compile_options(wbuild_flags INTERFACE
 	-Wall -Wextra -Werror=implicit-function-declaration -Wshadow -Wstrict-prototypes
 	-Wmissing-prototypes -Wvla -Wwrite-strings -Wpointer-arith -Wundef -Wswitch-enum
 	-Wno-unused-parameter -fno-common -fstack-protector-strong)
+if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
+	target_compile_options(wbuild_flags INTERFACE
+		-Wassign-enum -Wbad-function-cast -Wcomma -Wconditional-uninitialized -Wextra-semi
+		-Wextra-semi-stmt -Wformat-type-confusion -Widiomatic-parentheses -Wloop-analysis
+		-Wmissing-variable-declarations -Wover-aligned -Wshift-sign-overflow
+		-Wtautological-compare -Wunreachable-code-aggressive -Wunused-macros)
+endif()
 if(NOT WBUILD_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
 	target_compile_options(wbuild_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 endif()

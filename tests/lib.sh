@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What every test file (tests/{cli,golden,e2e,fault,static}/*.sh) begins with:
 #
 #	. "$(dirname "$0")/../lib.sh"
@@ -30,7 +31,7 @@ unset XDG_CONFIG_HOME XDG_DATA_HOME SOURCE_DATE_EPOCH NO_COLOR DOCKER_CONFIG REG
 umask 022
 mkdir -p "$HOME"
 
-t_name= t_failed= t_skipped=
+t_name='' t_failed='' t_skipped=''
 t_passes=0 t_fails=0 t_skips=0
 t_pids=()
 t_cleanups=()
@@ -51,7 +52,7 @@ t_close_case() {
 		t_passes=$((t_passes + 1))
 		echo "ok - $T_FILE: $t_name"
 	fi
-	t_name= t_failed= t_skipped=
+	t_name='' t_failed='' t_skipped=''
 }
 
 t_case() {

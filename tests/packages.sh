@@ -27,7 +27,7 @@ packages_of() {
 		echo tesseract-ocr-eng
 		;;
 	lint)
-		echo clang clang-format clang-tidy libclang-rt-14-dev
+		echo clang clang-format clang-tidy libclang-rt-14-dev shellcheck
 		;;
 	*)
 		echo "packages: no group named \"$1\"" >&2

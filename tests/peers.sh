@@ -91,8 +91,8 @@ peers_build_go() {
 	rm -f go.mod go.sum
 	export GOFLAGS='-buildvcs=false -modcacherw' GOTOOLCHAIN=auto CGO_ENABLED=0
 	export GOMODCACHE=$PEERS_DIR/gomod GOCACHE=$PEERS_DIR/gocache
-	"$go" mod init wbuild.test/peer && "$go" get "$package@$version" &&
-		"$go" build -p 2 -trimpath -ldflags='-s -w' -o "$dir/$name" "$package"
+	"$go" mod init wbuild.test/peer && "$go" get "$module@$version" &&
+		"$go" build -mod=mod -p 2 -trimpath -ldflags='-s -w' -o "$dir/$name" "$package"
 }
 
 peers_build_pip() {
