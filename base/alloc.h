@@ -63,7 +63,7 @@ static inline void wb_freep(void *pp)
 		&(v)->items[(v)->n++];                                                         \
 	})
 #define wb_vec_foreach(it, v) \
-	for (__typeof__((v)->items) it = (v)->items; it && it < (v)->items + (v)->n; it++)
+	for (__typeof__(*(v)->items) *it = (v)->items; it && it < (v)->items + (v)->n; it++)
 #define wb_vec_free(v)                 \
 	do {                           \
 		free((v)->items);      \

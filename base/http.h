@@ -7,6 +7,9 @@
  *
  * Rules built in, for every request (specs.md 2, 3, 11; RFC 9110):
  *  - http and https only; http only to loopback hosts or with opts.insecure_http;
+ *  - at most connections_total requests are on their way at once, connections_per_host of them to
+ *    one origin; the others wait in the order they came. A host that asks for patience (429, 503
+ *    with Retry-After) gets no new request until then;
  *  - redirects (at most 10) are followed by the engine itself; `authorization` and headers marked
  *    secret are dropped when scheme, host or port change; a redirect from https to http, to
  *    file:// or, from a public host, to a loopback or link-local address is refused;
@@ -45,6 +48,8 @@ struct wb_http_opts {
 	const char *ca_file;           /* added CA bundle, or NULL */
 	const char *user_agent;        /* default "wbuild/VERSION" */
 	double backoff_unit_s;         /* default 1.0; tests shorten it */
+	unsigned connect_timeout_s;    /* default 30 */
+	unsigned stall_s;              /* default 60: less than 1 kB/s for so long is an error */
 };
 #define WB_HTTP_OPTS_INIT ((struct wb_http_opts){0}) /* zero fields mean the defaults */
 
@@ -69,7 +74,7 @@ struct wb_http_response {
 	unsigned attempts;
 };
 
-/* Everything about a request. Strings are copied by wb_http_new(). */
+/* Everything about a request. Strings are copied by wb_http_submit(), secrets referenced. */
 struct wb_http_params {
 	enum wb_http_method method;
 	const char *url;
@@ -88,11 +93,12 @@ struct wb_http_params {
 	bool no_redirect;     /* hand back a 3xx; relative ones are still followed when
 	                       * follow_relative */
 	bool follow_relative;
-	bool idempotent; /* retry although not GET or HEAD */
-	int retries;     /* -1: none; 0: the engine's; else this many */
+	bool idempotent;  /* retry although not GET or HEAD */
+	int retries;      /* -1: none; 0: the engine's; else this many */
+	unsigned stall_s; /* 0: the engine's; longer where a server thinks first */
 	/* Only called for 2xx (and 3xx handed back) responses. Return 0 to go on, -1 with err set
-	 * to end the request with that error. on_header gets one complete line without CRLF; the
-	 * status line resets. */
+	 * to end the request with that error. on_headers_done comes before the first body byte, and
+	 * again when a retry starts before any body byte was handed out. */
 	int (*on_headers_done)(struct wb_http_req *req, void *arg, struct wb_err *err);
 	int (*on_body)(
 		struct wb_http_req *req, const void *p, size_t n, void *arg, struct wb_err *err);
@@ -111,12 +117,15 @@ void wb_http_free(struct wb_http *h); /* ends open requests without calling back
 /* Queues a request; on_done comes from wb_http_run(). NULL: bad URL or refused scheme. */
 struct wb_http_req *wb_http_submit(
 	struct wb_http *h, const struct wb_http_params *p, struct wb_err *err);
-/* Drives until nothing is queued, cancellation, or until step is 1: one round of at most
- * wait_ms. *left (may be NULL) counts open requests. */
+/* Drives until nothing is open; with step, does one round that waits at most wait_ms for something
+ * to happen. Fails only on cancellation: open requests stay open then, and wb_http_free() ends
+ * them. *left (may be NULL) counts open requests. May be called from on_done, not from the other
+ * callbacks. */
 int wb_http_run(struct wb_http *h, bool step, int wait_ms, unsigned *left, struct wb_err *err);
 /* Wakes a wb_http_run() that waits, from any thread. */
 void wb_http_wakeup(struct wb_http *h);
-void wb_http_pause(struct wb_http_req *req, bool paused); /* stops receiving: back-pressure */
+void wb_http_pause(struct wb_http_req *req, bool paused); /* stops receiving: back-pressure; the
+                                                           * engine's thread only */
 void wb_http_abort(struct wb_http_req *req); /* on_done follows with WB_ERR_CANCELLED */
 
 /* Of a request inside its callbacks. */
@@ -133,14 +142,16 @@ struct wb_http_result {
 	struct wb_http_response response;
 	WB_VEC(char *) headers; /* "Name: value" of the last response */
 };
+/* Other open requests go on meanwhile. */
 int wb_http_perform(struct wb_http_result *out, struct wb_http *h, const struct wb_http_params *p,
 	struct wb_err *err);
 const char *wb_http_result_header(const struct wb_http_result *r, const char *name);
 void wb_http_result_release(struct wb_http_result *r);
 #define WB_HTTP_RESULT_INIT ((struct wb_http_result){0})
 
-/* Fills err for a status >= 400: code (AUTH for 401/403, NOT_FOUND for 404/410, else NET), the
- * redacted URL, the server's own message cut and made printable when it is short text. -> -1 */
+/* Fills err for a status >= 400 (or any other that was not hoped for): code (AUTH for 401/403,
+ * NOT_FOUND for 404/410, else NET), the redacted URL, the server's own message cut and made
+ * printable when it is short text. -> -1 */
 int wb_http_status_err(struct wb_err *err, const struct wb_http_response *r, const char *doing);
 
 /* URL without user info, and with the values of query parameters replaced by "…". Freed by the
