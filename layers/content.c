@@ -1,0 +1,122 @@
+#include "layers/content.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cancel.h"
+#include "base/file.h"
+#include "base/sha256.h"
+
+#define READ_SIZE (512u << 10)
+
+void wb_content_from_stat(struct wb_content *out, const char *path, const struct stat *st)
+{
+	*out = (struct wb_content){
+		.path = wb_strdup(path),
+		.size = (uint64_t)st->st_size,
+		.mtime = st->st_mtim,
+		.ctime = st->st_ctim,
+		.dev = st->st_dev,
+		.ino = st->st_ino,
+	};
+}
+
+void wb_content_copy(struct wb_content *out, const struct wb_content *in)
+{
+	*out = *in;
+	out->path = wb_strdup(in->path);
+}
+
+void wb_content_release(struct wb_content *c)
+{
+	free(c->path);
+	*c = (struct wb_content){0};
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+int wb_content_check(const struct wb_content *c, int fd, struct wb_err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return wb_err_sys(err, errno, "cannot read \"%s\"", c->path);
+	bool same = S_ISREG(st.st_mode) && (uint64_t)st.st_size == c->size;
+
+	if (!c->immutable)
+		same = same && st.st_dev == c->dev && st.st_ino == c->ino &&
+		       same_time(&st.st_mtim, &c->mtime) && same_time(&st.st_ctim, &c->ctime);
+	if (same)
+		return 0;
+	wb_err_set(err, WB_ERR_IO, "\"%s\" changed while it was being read", c->path);
+	return wb_err_hint(err, "wait until nothing writes to it any more, then run again");
+}
+
+int wb_content_open(const struct wb_content *c, struct wb_err *err)
+{
+	wb_autoclose int fd = open(c->path, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0)
+		return wb_err_sys(err, errno, "cannot open \"%s\"", c->path);
+	if (wb_content_check(c, fd, err))
+		return -1;
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	int out = fd;
+
+	fd = -1;
+	return out;
+}
+
+int wb_content_hash(struct wb_digest *out, const struct wb_content *c, struct wb_err *err)
+{
+	wb_autoclose int fd = wb_content_open(c, err);
+	wb_autofree void *chunk = wb_alloc_pages(READ_SIZE);
+	struct wb_sha256 sha;
+
+	if (fd < 0)
+		return -1;
+	wb_sha256_init(&sha);
+	for (uint64_t left = c->size; left;) {
+		size_t n = left < READ_SIZE ? (size_t)left : READ_SIZE;
+
+		if (wb_cancel_check(err) || wb_file_read_full(fd, chunk, n, -1, c->path, err))
+			return -1;
+		wb_sha256_update(&sha, chunk, n);
+		left -= n;
+	}
+	wb_sha256_final(&sha, out);
+	return wb_content_check(c, fd, err);
+}
+
+int wb_content_equal(
+	bool *equal, const struct wb_content *a, const struct wb_content *b, struct wb_err *err)
+{
+	wb_autoclose int fa = wb_content_open(a, err);
+	wb_autoclose int fb = fa < 0 ? -1 : wb_content_open(b, err);
+	wb_autofree char *pa = wb_alloc_pages(READ_SIZE);
+	wb_autofree char *pb = wb_alloc_pages(READ_SIZE);
+
+	if (fb < 0)
+		return -1;
+	for (uint64_t left = a->size; left;) {
+		size_t n = left < READ_SIZE ? (size_t)left : READ_SIZE;
+
+		if (wb_cancel_check(err) || wb_file_read_full(fa, pa, n, -1, a->path, err) ||
+			wb_file_read_full(fb, pb, n, -1, b->path, err))
+			return -1;
+		if (memcmp(pa, pb, n)) {
+			*equal = false;
+			return 0;
+		}
+		left -= n;
+	}
+	if (wb_content_check(a, fa, err) || wb_content_check(b, fb, err))
+		return -1;
+	*equal = true;
+	return 0;
+}

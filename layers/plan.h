@@ -1,0 +1,44 @@
+/* Which files share a layer.
+ *
+ * A large file has a layer of its own, so that it is pulled, unpacked and reused by itself; small
+ * ones are bundled per source. Where one bundle ends and the next begins is decided by the paths
+ * (and sizes) next to the cut alone, so a file that comes, goes or grows rewrites its own bundle
+ * and no other. Hard links (equal files) lie in the layer of the first of them. When there would be
+ * more layers than the budget allows, the smallest neighbours are merged.
+ *
+ * Pure: a tree gives the same plan everywhere. */
+#ifndef WB_LAYERS_PLAN_H
+#define WB_LAYERS_PLAN_H
+
+#include "layers/tree.h"
+
+struct wb_layer_limits {
+	uint64_t large_file; /* from this size on a file has its own layer; 0: 64 MiB */
+	uint64_t bundle;     /* a bundle's size at most; 0: 256 MiB */
+	size_t max_layers;   /* 0: WB_LAYERS_MAX */
+};
+
+/* overlayfs stacks 128 directories at most on common kernels, so 127 layers and the container's
+ * own; the stub and the manifest are two of them. */
+#define WB_LAYERS_MAX 127u
+
+struct wb_planned_layer {
+	unsigned group;
+	WB_VEC(struct wb_node *) nodes; /* path order; directories are added when packing */
+	uint64_t bytes;			/* of file content, duplicates once */
+	size_t files;
+};
+
+struct wb_layer_plan {
+	WB_VEC(struct wb_planned_layer) layers;
+	size_t merged; /* how many layers the budget took away */
+};
+
+#define WB_LAYER_PLAN_INIT ((struct wb_layer_plan){0})
+
+/* The tree is finished and outlives the plan. */
+void wb_layer_plan_make(
+	struct wb_layer_plan *out, const struct wb_tree *t, const struct wb_layer_limits *limits);
+void wb_layer_plan_release(struct wb_layer_plan *p);
+
+#endif
