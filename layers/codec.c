@@ -13,7 +13,7 @@
 
 enum {
 	ZSTD_BLOCK = 128 << 10, /* RFC 8878, 3.1.1.2.4: Block_Maximum_Size */
-	STORED_BLOCK = 65535,	/* RFC 1951, 3.2.4 */
+	STORED_BLOCK = 65535,   /* RFC 1951, 3.2.4 */
 	TEXT_LEVEL = 3,
 	NUMBERS_LEVEL = 1, /* a higher one gains nothing on weights, at several times the cost */
 	GZIP_TEXT_LEVEL = 6,
@@ -184,9 +184,9 @@ static size_t zstd_raw_frame(uint8_t *out, const uint8_t *p, size_t n)
 static size_t zstd_piece(struct wb_encoder *e, uint8_t *out, const uint8_t *p, size_t n)
 {
 	enum wb_probe kind = wb_probe(p, n);
-	int level = e->codec.level	    ? e->codec.level
-		    : kind == WB_PROBE_TEXT ? TEXT_LEVEL
-					    : NUMBERS_LEVEL;
+	int level = e->codec.level          ? e->codec.level
+	            : kind == WB_PROBE_TEXT ? TEXT_LEVEL
+	                                    : NUMBERS_LEVEL;
 
 	if (kind == WB_PROBE_NOISE)
 		return zstd_raw_frame(out, p, n);

@@ -28,14 +28,14 @@ struct wb_bundle_entry {
 	struct wb_digest digest;  /* files */
 	struct wb_digest *chunks; /* files larger than WB_CHUNK_SIZE: one per chunk; else NULL */
 	size_t n_chunks;
-	char *target;	 /* symlinks */
+	char *target;    /* symlinks */
 	unsigned source; /* index into sources */
 };
 
 struct wb_bundle_source {
-	char *label;	/* "data", "hf://owner/repo" (never credentials) */
+	char *label;    /* "data", "hf://owner/repo" (never credentials) */
 	char *revision; /* resolved commit, or NULL */
-	char *mount;	/* absolute */
+	char *mount;    /* absolute */
 };
 
 struct wb_bundle_manifest {
@@ -46,7 +46,6 @@ struct wb_bundle_manifest {
 
 #define WB_BUNDLE_MANIFEST_INIT ((struct wb_bundle_manifest){0})
 
-<<<<<<< HEAD
 /* WB_ERR_FORMAT names the entry and what is wrong with it; WB_ERR_UNSUPPORTED is a version or
  * chunk size of another program; members with other names are passed over. On success out is the
  * caller's to release; it is overwritten, not released first. */
@@ -56,11 +55,6 @@ int wb_bundle_manifest_parse(
  * asks for. A text longer than WB_MANIFEST_BYTES_MAX is made, but no reader will take it: the
  * packer checks. The caller frees. */
 char *wb_bundle_manifest_dump(const struct wb_bundle_manifest *m);
-=======
-int wb_bundle_manifest_parse(
-	struct wb_bundle_manifest *out, const char *text, size_t n, struct wb_err *err);
-char *wb_bundle_manifest_dump(const struct wb_bundle_manifest *m); /* the caller frees */
->>>>>>> a71f8ac (wip)
 void wb_bundle_manifest_release(struct wb_bundle_manifest *m);
 
 #endif

@@ -13,7 +13,7 @@ struct bundling {
 	struct wb_layer_plan *plan;
 	struct wb_layer_limits limits;
 	WB_VEC(size_t) layer_of; /* by node order: index of the layer, for its hard links */
-	size_t open;		 /* the open bundle's layer index, SIZE_MAX when none */
+	size_t open;             /* the open bundle's layer index, SIZE_MAX when none */
 };
 
 static struct wb_planned_layer *new_layer(struct wb_layer_plan *p, unsigned group)

@@ -25,7 +25,7 @@ struct wb_layer_limits {
 struct wb_planned_layer {
 	unsigned group;
 	WB_VEC(struct wb_node *) nodes; /* path order; directories are added when packing */
-	uint64_t bytes;			/* of file content, duplicates once */
+	uint64_t bytes;                 /* of file content, duplicates once */
 	size_t files;
 };
 

@@ -7,7 +7,7 @@ enum {
 	SAMPLES = 8,
 	SAMPLE_SIZE = 4096,
 	TOO_SMALL = 64 << 10, /* a compressor settles these faster than samples would */
-	FRACTION = 16,	      /* bits after the point of the fixed-point logarithms */
+	FRACTION = 16,        /* bits after the point of the fixed-point logarithms */
 };
 
 /* log2(x) * 2^FRACTION for x >= 1, by repeated squaring. */

@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 enum wb_probe {
-	WB_PROBE_TEXT,	  /* order-0 entropy below 5.5 bits a byte: text, zeros, sparse data */
+	WB_PROBE_TEXT,    /* order-0 entropy below 5.5 bits a byte: text, zeros, sparse data */
 	WB_PROBE_NUMBERS, /* in between: bf16 and fp32 weights. Entropy coding helps, matching does
-			     not */
-	WB_PROBE_NOISE,	  /* 7.93 bits or more: quantised weights, compressed or encrypted files */
+	                     not */
+	WB_PROBE_NOISE,   /* 7.93 bits or more: quantised weights, compressed or encrypted files */
 };
 
 enum wb_probe wb_probe(const uint8_t *p, size_t n);

@@ -20,7 +20,7 @@ enum wb_node_type { WB_NODE_FILE, WB_NODE_DIR, WB_NODE_SYMLINK };
 
 /* Where a file's bytes are. */
 struct wb_content {
-	char *path;	/* on disk */
+	char *path;     /* on disk */
 	bool immutable; /* in the store: not checked for change while it is read */
 	bool digest_known;
 	struct wb_digest digest; /* SHA-256 of the bytes, when known */
@@ -38,8 +38,8 @@ struct wb_node {
 	struct wb_content content;
 	struct wb_digest *chunks; /* a large file's chunk digests (manifest.h), NULL until known */
 	size_t n_chunks;
-	unsigned group;	      /* which source it came from: bundles never mix groups */
-	size_t order;	      /* set by finish: its index in nodes */
+	unsigned group;       /* which source it came from: bundles never mix groups */
+	size_t order;         /* set by finish: its index in nodes */
 	struct wb_node *same; /* set by finish: this file's bytes are those of `same` (hard link) */
 	UT_hash_handle hh;
 };
@@ -50,7 +50,7 @@ struct wb_tree_group {
 };
 
 struct wb_tree {
-	struct wb_node *by_path;	/* uthash */
+	struct wb_node *by_path;        /* uthash */
 	WB_VEC(struct wb_node *) nodes; /* after finish: sorted by wb_path_cmp */
 	WB_VEC(struct wb_tree_group) groups;
 	uint64_t bytes; /* of files, duplicates once */

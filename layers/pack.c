@@ -1,0 +1,269 @@
+#include "layers/pack.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/cancel.h"
+#include "base/pool.h"
+#include "base/sha256.h"
+#include "layers/content.h"
+#include "layers/layer_key.h"
+#include "layers/manifest.h"
+
+struct packing {
+	struct wb_layers *out;
+	const struct wb_layer_plan *plan;
+	const struct wb_pack_opts *opts;
+	struct wb_store *store;
+	WB_VEC(size_t) todo;              /* layers to pack, largest first */
+	WB_VEC(struct wb_node *) unknown; /* files to hash before looking a layer up */
+};
+
+static void packing_release(struct packing *p)
+{
+	wb_vec_free(&p->todo);
+	wb_vec_free(&p->unknown);
+}
+
+void wb_layers_release(struct wb_layers *l)
+{
+	wb_vec_foreach (layer, &l->list)
+		free(layer->key);
+	wb_vec_free(&l->list);
+}
+
+/* --- file digests ------------------------------------------------------------------------- */
+
+static bool holds_content(const struct wb_node *node)
+{
+	return node->type == WB_NODE_FILE && !node->same;
+}
+
+static bool digests_known(const struct wb_planned_layer *l)
+{
+	wb_vec_foreach (node, &l->nodes)
+		if (holds_content(*node) && !(*node)->content.digest_known)
+			return false;
+	return true;
+}
+
+static int hash_node(void *arg, size_t index, struct wb_err *err)
+{
+	struct packing *p = arg;
+	struct wb_content *c = &p->unknown.items[index]->content;
+
+	if (wb_content_hash(&c->digest, c, err))
+		return -1;
+	c->digest_known = true;
+	return 0;
+}
+
+/* A layer of this shape was packed before: its content is probably the same. */
+static int hash_likely(struct packing *p, struct wb_err *err)
+{
+	for (size_t i = 0; i < p->plan->layers.n; i++) {
+		const struct wb_planned_layer *l = &p->plan->layers.items[i];
+		struct wb_digest shape;
+
+		if (digests_known(l))
+			continue;
+		wb_layer_shape(&shape, l, p->opts);
+		wb_autojson json_t *seen =
+			wb_store_index_get(p->store, "shape", wb_digest_hex(&shape).s);
+
+		if (!seen)
+			continue;
+		wb_vec_foreach (node, &l->nodes)
+			if (holds_content(*node) && !(*node)->content.digest_known)
+				*wb_vec_push(&p->unknown) = *node;
+	}
+	return wb_pool_run(p->opts->jobs, p->unknown.n, hash_node, p, err);
+}
+
+/* --- chunk digests ------------------------------------------------------------------------ */
+
+static void remember_chunks(struct packing *p, const struct wb_node *node)
+{
+	size_t n = node->n_chunks * sizeof(struct wb_digest);
+	wb_autofree char *hex = wb_alloc(2 * n + 1);
+	struct wb_err ignored = WB_ERR_INIT;
+
+	wb_hex(hex, (const uint8_t *)node->chunks, n);
+	wb_autojson json_t *value = json_string(hex);
+
+	(void)wb_store_index_put(p->store, "chunks", wb_digest_hex(&node->content.digest).s, value,
+		&ignored); /* only saves time */
+}
+
+static bool recall_chunks(struct packing *p, struct wb_node *node)
+{
+	size_t n = (size_t)((node->content.size + WB_CHUNK_SIZE - 1) / WB_CHUNK_SIZE);
+	wb_autojson json_t *value =
+		wb_store_index_get(p->store, "chunks", wb_digest_hex(&node->content.digest).s);
+	const char *hex = json_string_value(value);
+
+	if (!hex || strlen(hex) != n * 2 * sizeof(struct wb_digest))
+		return false;
+	wb_autofree struct wb_digest *chunks = wb_calloc(n, sizeof(*chunks));
+
+	if (!wb_unhex((uint8_t *)chunks, hex, n * sizeof(*chunks), false))
+		return false;
+	node->chunks = wb_steal(chunks);
+	node->n_chunks = n;
+	return true;
+}
+
+static int compute_chunks(struct wb_node *node, struct wb_err *err)
+{
+	const struct wb_content *c = &node->content;
+	wb_autoclose int fd = wb_content_open(c, err);
+	wb_autofree void *buf = wb_alloc_pages(WB_CHUNK_SIZE);
+	size_t n = (size_t)((c->size + WB_CHUNK_SIZE - 1) / WB_CHUNK_SIZE);
+	wb_autofree struct wb_digest *chunks = wb_calloc(n, sizeof(*chunks));
+	uint64_t left = c->size;
+
+	if (fd < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		size_t part = left < WB_CHUNK_SIZE ? (size_t)left : WB_CHUNK_SIZE;
+
+		if (wb_cancel_check(err) || wb_file_read_full(fd, buf, part, -1, c->path, err))
+			return -1;
+		wb_sha256_once(&chunks[i], buf, part);
+		left -= part;
+	}
+	node->chunks = wb_steal(chunks);
+	node->n_chunks = n;
+	return wb_content_check(c, fd, err);
+}
+
+/* A layer that was found in the cache was not read, so its large files' chunks come from the index.
+ * Only a damaged index makes it necessary to read them. */
+static int complete_chunks(struct packing *p, struct wb_err *err)
+{
+	for (size_t i = 0; i < p->plan->layers.n; i++) {
+		wb_vec_foreach (it, &p->plan->layers.items[i].nodes) {
+			struct wb_node *node = *it;
+
+			if (!holds_content(node) || node->content.size <= WB_CHUNK_SIZE)
+				continue;
+			if (!p->out->list.items[i].cached && node->chunks) {
+				remember_chunks(p, node);
+				continue;
+			}
+			if (node->chunks || recall_chunks(p, node))
+				continue;
+			if (compute_chunks(node, err))
+				return -1;
+			remember_chunks(p, node);
+		}
+	}
+	return 0;
+}
+
+/* --- the layer cache ---------------------------------------------------------------------- */
+
+/* Fills l from the record of its key, when the blob is there. */
+static bool find_packed(struct packing *p, struct wb_layer *l)
+{
+	wb_autojson json_t *record = wb_store_index_get(p->store, "layer", l->key);
+	const char *digest = wb_json_str_opt(record, "digest");
+	const char *diff_id = wb_json_str_opt(record, "diffId");
+	struct wb_err ignored = WB_ERR_INIT;
+	struct wb_layer found = *l;
+
+	if (!digest || !diff_id || wb_digest_parse(&found.digest, digest, &ignored) ||
+		wb_digest_parse(&found.diff_id, diff_id, &ignored))
+		return false;
+	found.size = wb_json_u64_opt(record, "size", 0);
+	found.tar_size = wb_json_u64_opt(record, "tarSize", 0);
+	if (!wb_store_has(p->store, &found.digest, found.size))
+		return false;
+	found.media_type = wb_codec_media_type(&p->opts->codec);
+	found.cached = true;
+	*l = found;
+	return true;
+}
+
+static int remember_layer(struct packing *p, const struct wb_planned_layer *planned,
+	const struct wb_layer *l, struct wb_err *err)
+{
+	wb_autojson json_t *record = json_object();
+	wb_autojson json_t *seen = json_true();
+	struct wb_digest shape;
+
+	wb_json_set_str(record, "digest", wb_digest_text(&l->digest).s);
+	wb_json_set_str(record, "diffId", wb_digest_text(&l->diff_id).s);
+	wb_json_set_u64(record, "size", l->size);
+	wb_json_set_u64(record, "tarSize", l->tar_size);
+	wb_layer_shape(&shape, planned, p->opts);
+	if (wb_store_index_put(p->store, "layer", l->key, record, err))
+		return -1;
+	return wb_store_index_put(p->store, "shape", wb_digest_hex(&shape).s, seen, err);
+}
+
+static void set_key(struct packing *p, size_t i)
+{
+	struct wb_digest key;
+
+	wb_layer_key(&key, &p->plan->layers.items[i], p->opts);
+	free(p->out->list.items[i].key);
+	p->out->list.items[i].key = wb_strdup(wb_digest_hex(&key).s);
+}
+
+static void sort_largest_first(struct packing *p)
+{
+	const struct wb_planned_layer *layers = p->plan->layers.items;
+
+	/* few layers: insertion keeps equal sizes in plan order */
+	for (size_t i = 1; i < p->todo.n; i++) {
+		size_t index = p->todo.items[i], j = i;
+
+		for (; j && layers[p->todo.items[j - 1]].bytes < layers[index].bytes; j--)
+			p->todo.items[j] = p->todo.items[j - 1];
+		p->todo.items[j] = index;
+	}
+}
+
+static void report_cached(struct packing *p, const struct wb_layer *l)
+{
+	if (p->opts->progress && l->tar_size)
+		p->opts->progress(p->opts->progress_arg, l->tar_size);
+}
+
+int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
+	const struct wb_pack_opts *opts, struct wb_store *store, struct wb_err *err)
+{
+	WB_AUTO(packing_release)
+	struct packing p = {.out = out, .plan = plan, .opts = opts, .store = store};
+
+	*out = WB_LAYERS_INIT;
+	for (size_t i = 0; i < plan->layers.n; i++) {
+		const struct wb_planned_layer *l = &plan->layers.items[i];
+
+		*wb_vec_push(&out->list) =
+			(struct wb_layer){.group = l->group, .files = l->files, .bytes = l->bytes};
+	}
+	if (hash_likely(&p, err))
+		return -1;
+	for (size_t i = 0; i < plan->layers.n; i++) {
+		if (digests_known(&plan->layers.items[i])) {
+			set_key(&p, i);
+			if (find_packed(&p, &out->list.items[i])) {
+				report_cached(&p, &out->list.items[i]);
+				continue;
+			}
+		}
+		*wb_vec_push(&p.todo) = i;
+	}
+	sort_largest_first(&p);
+	if (wb_pack_pipeline(
+		    out->list.items, plan->layers.items, p.todo.items, p.todo.n, opts, store, err))
+		return -1;
+	wb_vec_foreach (i, &p.todo) {
+		set_key(&p, *i);
+		if (remember_layer(&p, &plan->layers.items[*i], &out->list.items[*i], err))
+			return -1;
+	}
+	return complete_chunks(&p, err);
+}

@@ -1,0 +1,56 @@
+/* Planned layers in, blobs of the store out.
+ *
+ * A layer that was packed before is found by what goes into it (layer cache: the content digests,
+ * paths, modes, parameters) and costs one look-up. The others run through the pipeline: one read of
+ * each byte; file digest, chunk digests, diff_id and blob digest in one interleaved pass; pieces
+ * compressed on every core (several layers at once, and cores without a layer help those with one).
+ * Memory is bounded by WB_PACK_MEMORY_MAX whatever the sizes. */
+#ifndef WB_LAYERS_PACK_H
+#define WB_LAYERS_PACK_H
+
+#include "layers/codec.h"
+#include "layers/plan.h"
+#include "layers/store.h"
+#include "layers/stream.h"
+
+#define WB_PACK_MEMORY_MAX (48u << 20) /* of piece buffers */
+
+struct wb_layer {
+	struct wb_digest diff_id; /* of the tar */
+	struct wb_digest digest;  /* of the blob */
+	uint64_t size;            /* of the blob */
+	uint64_t tar_size;
+	const char *media_type; /* a literal */
+	bool cached;            /* found, not packed */
+	unsigned group;
+	size_t files;
+	uint64_t bytes; /* of file content */
+	char *key;      /* the layer cache's key, hex */
+};
+
+struct wb_layers {
+	WB_VEC(struct wb_layer) list; /* in the plan's order */
+};
+#define WB_LAYERS_INIT ((struct wb_layers){0})
+void wb_layers_release(struct wb_layers *l);
+
+struct wb_pack_opts {
+	struct wb_codec codec;
+	struct wb_stream_opts stream;
+	unsigned jobs;                               /* 0: one per core */
+	void (*progress)(void *arg, uint64_t bytes); /* content bytes done since the last call */
+	void *progress_arg;
+};
+
+/* Also completes the tree: every file's digest, and every large file's chunk digests, are known
+ * when it returns. */
+int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
+	const struct wb_pack_opts *opts, struct wb_store *store, struct wb_err *err);
+
+/* The pipeline alone, for layers[0..n) of the plan's order picked by todo (pack.c uses it; tests
+ * too). */
+int wb_pack_pipeline(struct wb_layer *layers, const struct wb_planned_layer *planned,
+	const size_t *todo, size_t n, const struct wb_pack_opts *opts, struct wb_store *store,
+	struct wb_err *err);
+
+#endif

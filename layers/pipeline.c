@@ -1,0 +1,446 @@
+/* The packing pipeline: see pack.h, and docs/architecture.md, "Where the work is heavy".
+ *
+ * Each worker either drives a layer or, when none is left, encodes pieces of layers that others
+ * drive. A driver alone touches its layer's stream, digests and blob file; helpers see one slot at
+ * a time. A slot's way: FREE, filled by the driver: READ, claimed by anyone: BUSY, encoded: DONE,
+ * hashed and written by the driver: FREE. */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/cancel.h"
+#include "base/pool.h"
+#include "base/sha256.h"
+#include "layers/manifest.h"
+#include "layers/pack.h"
+
+enum { RING_MIN = 2, RING_MAX = 8 };
+
+enum slot_state { SLOT_FREE, SLOT_READ, SLOT_BUSY, SLOT_DONE };
+
+struct slot {
+	enum slot_state state;
+	uint8_t *in, *out;
+	size_t in_n, out_n;
+	uint32_t crc;
+};
+
+/* A layer that is being packed. */
+struct drive {
+	struct wb_stream stream;
+	struct wb_store_writer writer;
+	struct wb_sha256 diff, blob, file, chunk;
+	struct wb_digest *chunks; /* of the open large file */
+	uint32_t crc;
+	uint64_t tar_size;
+	size_t head, tail; /* slots[head % ring] is the oldest not written, tail the next to fill */
+	size_t ring;
+	struct slot slots[RING_MAX];
+};
+
+struct pipeline {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	const struct wb_pack_opts *opts;
+	struct wb_store *store;
+	struct wb_layer *layers;
+	const struct wb_planned_layer *planned;
+	const size_t *todo;
+	size_t next, n;
+	size_t ring;
+	unsigned workers, idle;
+	struct drive **active; /* one place per worker, NULL when that one drives nothing */
+	bool failed;
+};
+
+static void drive_release(struct drive *d)
+{
+	wb_stream_release(&d->stream);
+	wb_store_writer_release(&d->writer);
+	free(d->chunks);
+	for (size_t i = 0; i < d->ring; i++) {
+		free(d->slots[i].in);
+		free(d->slots[i].out);
+	}
+}
+
+static int drive_init(struct drive *d, struct pipeline *p, const struct wb_planned_layer *layer,
+	struct wb_err *err)
+{
+	const struct wb_codec *codec = &p->opts->codec;
+	uint8_t head[WB_CODEC_TRIM];
+
+	*d = (struct drive){.ring = p->ring, .writer = WB_STORE_WRITER_INIT};
+	wb_stream_init(&d->stream, layer, &p->opts->stream);
+	wb_sha256_init(&d->diff);
+	wb_sha256_init(&d->blob);
+	for (size_t i = 0; i < d->ring; i++) {
+		d->slots[i].in = wb_alloc_pages(WB_PIECE_MAX);
+		if (codec->compression != WB_COMPRESS_NONE)
+			d->slots[i].out = wb_alloc_pages(wb_codec_bound(codec, WB_PIECE_MAX));
+	}
+	if (wb_store_writer_init(&d->writer, p->store, layer->bytes, err))
+		return -1;
+	size_t n = wb_codec_head(codec, head);
+
+	wb_sha256_update(&d->blob, head, n);
+	wb_file_write(&d->writer.file, head, n);
+	return 0;
+}
+
+/* --- digests ------------------------------------------------------------------------------ */
+
+static bool needs_chunks(const struct wb_node *file)
+{
+	return file && !file->chunks && file->content.size > WB_CHUNK_SIZE;
+}
+
+static size_t chunk_count(uint64_t size)
+{
+	return (size_t)((size + WB_CHUNK_SIZE - 1) / WB_CHUNK_SIZE);
+}
+
+static void begin_piece(struct drive *d, const struct wb_piece *piece)
+{
+	if (!piece->file)
+		return;
+	if (piece->offset == 0) {
+		wb_sha256_init(&d->file);
+		if (needs_chunks(piece->file))
+			d->chunks = wb_calloc(
+				chunk_count(piece->file->content.size), sizeof(*d->chunks));
+	}
+	if (piece->offset % WB_CHUNK_SIZE == 0)
+		wb_sha256_init(&d->chunk);
+}
+
+static void end_piece(struct drive *d, const struct wb_piece *piece)
+{
+	if (!piece->file)
+		return;
+	struct wb_node *file = piece->file;
+	uint64_t end = piece->offset + piece->n;
+
+	if (d->chunks && (piece->last || end % WB_CHUNK_SIZE == 0))
+		wb_sha256_final(&d->chunk, &d->chunks[piece->offset / WB_CHUNK_SIZE]);
+	if (!piece->last)
+		return;
+	if (!file->content.digest_known)
+		wb_sha256_final(&d->file, &file->content.digest);
+	file->content.digest_known = true;
+	if (d->chunks) {
+		file->n_chunks = chunk_count(file->content.size);
+		file->chunks = wb_steal(d->chunks);
+	}
+}
+
+/* One pass over a piece for all of its digests, together with the blob's over encoded bytes. */
+static void hash_step(
+	struct drive *d, const struct wb_piece *piece, const uint8_t *in, const struct slot *done)
+{
+	struct wb_sha256 *same[WB_SHA256_SAME_MAX];
+	size_t n = 0;
+
+	if (piece->n)
+		same[n++] = &d->diff;
+	begin_piece(d, piece);
+	if (piece->file && !piece->file->content.digest_known)
+		same[n++] = &d->file;
+	if (piece->file && d->chunks)
+		same[n++] = &d->chunk;
+	wb_sha256_joint(same, n, in, piece->n, done ? &d->blob : NULL, done ? done->out : NULL,
+		done ? done->out_n : 0);
+	end_piece(d, piece);
+	d->tar_size += piece->n;
+}
+
+/* --- slots -------------------------------------------------------------------------------- */
+
+/* The oldest slot of d that waits for an encoder, now claimed, or NULL. Lock held. */
+static struct slot *claim(struct drive *d)
+{
+	for (size_t i = d->head; i != d->tail; i++) {
+		struct slot *s = &d->slots[i % d->ring];
+
+		if (s->state == SLOT_READ) {
+			s->state = SLOT_BUSY;
+			return s;
+		}
+	}
+	return NULL;
+}
+
+static void encode(struct pipeline *p, struct wb_encoder *e, struct slot *s)
+{
+	size_t n = wb_encode(e, s->out, s->in, s->in_n, &s->crc);
+
+	pthread_mutex_lock(&p->lock);
+	s->out_n = n;
+	s->state = SLOT_DONE;
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Fills the next slot if one is free. *fresh NULL: the ring is full, or the stream has ended. */
+static int fill(struct slot **fresh, struct wb_piece *piece, struct pipeline *p, struct drive *d,
+	bool *more, struct wb_err *err)
+{
+	struct slot *s = &d->slots[d->tail % d->ring];
+
+	*fresh = NULL;
+	*piece = (struct wb_piece){0};
+	if (!*more || d->tail - d->head == d->ring)
+		return 0;
+	if (wb_stream_next(piece, &d->stream, s->in, err))
+		return -1;
+	*more = piece->n != 0;
+	if (!*more)
+		return 0;
+	s->in_n = piece->n;
+	*fresh = s;
+	pthread_mutex_lock(&p->lock);
+	s->state = SLOT_READ;
+	d->tail++;
+	if (p->idle)
+		pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+	return 0;
+}
+
+/* What the driver does next when it has hashed and written what it could. */
+static struct slot *choose(struct pipeline *p, struct drive *d, bool progressed)
+{
+	struct slot *mine = NULL;
+
+	pthread_mutex_lock(&p->lock);
+	/* With helpers about, reading ahead comes first; encoding here only when that is done. */
+	if (!p->idle || !progressed || d->tail - d->head == d->ring)
+		mine = claim(d);
+	if (!mine && !progressed)
+		while (d->head != d->tail && d->slots[d->head % d->ring].state == SLOT_BUSY)
+			pthread_cond_wait(&p->changed, &p->lock);
+	pthread_mutex_unlock(&p->lock);
+	return mine;
+}
+
+static struct slot *oldest_done(struct pipeline *p, struct drive *d, const struct slot *fresh)
+{
+	struct slot *s = &d->slots[d->head % d->ring];
+
+	pthread_mutex_lock(&p->lock);
+	bool done = d->head != d->tail && s != fresh && s->state == SLOT_DONE;
+
+	pthread_mutex_unlock(&p->lock);
+	return done ? s : NULL;
+}
+
+static void retire(struct pipeline *p, struct drive *d, struct slot *s)
+{
+	const struct wb_codec *codec = &p->opts->codec;
+
+	d->crc = wb_codec_crc_join(codec, d->crc, s->crc, s->in_n);
+	wb_file_write(&d->writer.file, s->out, s->out_n);
+	pthread_mutex_lock(&p->lock);
+	s->state = SLOT_FREE;
+	d->head++;
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* --- a layer ------------------------------------------------------------------------------ */
+
+static bool has_failed(struct pipeline *p)
+{
+	pthread_mutex_lock(&p->lock);
+	bool failed = p->failed;
+
+	pthread_mutex_unlock(&p->lock);
+	return failed;
+}
+
+static void report(struct pipeline *p, const struct wb_piece *piece)
+{
+	if (p->opts->progress && piece->n)
+		p->opts->progress(p->opts->progress_arg, piece->n);
+}
+
+static int run_encoded(
+	struct pipeline *p, struct drive *d, struct wb_encoder *e, struct wb_err *err)
+{
+	bool more = true;
+
+	while (more || d->head != d->tail) {
+		struct slot *fresh, *done;
+		struct wb_piece piece;
+
+		if (wb_cancel_check(err) || fill(&fresh, &piece, p, d, &more, err))
+			return -1;
+		done = oldest_done(p, d, fresh);
+		if (fresh || done)
+			hash_step(d, &piece, fresh ? fresh->in : NULL, done);
+		report(p, &piece);
+		if (done)
+			retire(p, d, done);
+		if (d->writer.file.error.code || has_failed(p))
+			break;
+		struct slot *mine = choose(p, d, fresh || done);
+
+		if (mine)
+			encode(p, e, mine);
+	}
+	return 0;
+}
+
+/* Without compression the tar is the blob: nothing to wait for, one digest less. */
+static int run_plain(struct pipeline *p, struct drive *d, struct wb_err *err)
+{
+	uint8_t *buf = d->slots[0].in;
+	struct wb_piece piece;
+
+	for (;;) {
+		if (wb_cancel_check(err) || wb_stream_next(&piece, &d->stream, buf, err))
+			return -1;
+		if (!piece.n || d->writer.file.error.code || has_failed(p))
+			return 0;
+		hash_step(d, &piece, buf, NULL);
+		wb_file_write(&d->writer.file, buf, piece.n);
+		report(p, &piece);
+	}
+}
+
+static int finish_layer(
+	struct wb_layer *out, struct pipeline *p, struct drive *d, struct wb_err *err)
+{
+	const struct wb_codec *codec = &p->opts->codec;
+	uint8_t tail[WB_CODEC_TRIM];
+	size_t n = wb_codec_tail(codec, tail, d->crc, d->tar_size);
+
+	wb_sha256_update(&d->blob, tail, n);
+	wb_file_write(&d->writer.file, tail, n);
+	wb_sha256_final(&d->diff, &out->diff_id);
+	if (codec->compression == WB_COMPRESS_NONE)
+		out->digest = out->diff_id;
+	else
+		wb_sha256_final(&d->blob, &out->digest);
+	out->size = d->writer.file.size;
+	out->tar_size = d->tar_size;
+	out->media_type = wb_codec_media_type(codec);
+	return wb_store_writer_commit(&d->writer, p->store, &out->digest, err);
+}
+
+/* A helper may still hold a slot when its driver gives up. */
+static void wait_for_helpers(struct pipeline *p, struct drive *d)
+{
+	pthread_mutex_lock(&p->lock);
+	for (size_t i = 0; i < d->ring; i++)
+		while (d->slots[i].state == SLOT_BUSY)
+			pthread_cond_wait(&p->changed, &p->lock);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static int drive_layer(
+	struct pipeline *p, size_t worker, size_t index, struct wb_encoder *e, struct wb_err *err)
+{
+	WB_AUTO(drive_release) struct drive d;
+
+	if (drive_init(&d, p, &p->planned[index], err))
+		return -1;
+	pthread_mutex_lock(&p->lock);
+	p->active[worker] = &d;
+	pthread_mutex_unlock(&p->lock);
+	int rc = p->opts->codec.compression == WB_COMPRESS_NONE ? run_plain(p, &d, err)
+	                                                        : run_encoded(p, &d, e, err);
+
+	wait_for_helpers(p, &d);
+	pthread_mutex_lock(&p->lock);
+	p->active[worker] = NULL;
+	pthread_mutex_unlock(&p->lock);
+	if (rc || has_failed(p))
+		return rc;
+	return finish_layer(&p->layers[index], p, &d, err);
+}
+
+/* --- workers ------------------------------------------------------------------------------ */
+
+/* Work for a worker without a layer: a slot to encode. Waits; NULL when nobody drives any more. */
+static struct slot *help(struct pipeline *p)
+{
+	struct slot *s = NULL;
+
+	pthread_mutex_lock(&p->lock);
+	p->idle++;
+	while (!p->failed) {
+		bool driven = false;
+
+		for (unsigned i = 0; i < p->workers && !s; i++) {
+			driven |= p->active[i] != NULL;
+			s = p->active[i] ? claim(p->active[i]) : NULL;
+		}
+		if (s || (!driven && p->next >= p->n))
+			break;
+		pthread_cond_wait(&p->changed, &p->lock);
+	}
+	p->idle--;
+	pthread_mutex_unlock(&p->lock);
+	return s;
+}
+
+static bool take_layer(struct pipeline *p, size_t *index)
+{
+	pthread_mutex_lock(&p->lock);
+	bool more = !p->failed && p->next < p->n;
+
+	if (more)
+		*index = p->todo[p->next++];
+	pthread_mutex_unlock(&p->lock);
+	return more;
+}
+
+static int work(void *arg, size_t worker, struct wb_err *err)
+{
+	struct pipeline *p = arg;
+	struct wb_encoder *e = wb_encoder_new(&p->opts->codec);
+	int rc = 0;
+
+	for (size_t index; !rc && take_layer(p, &index);)
+		rc = drive_layer(p, worker, index, e, err);
+	pthread_mutex_lock(&p->lock);
+	p->failed |= rc != 0;
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+	for (struct slot *s; !rc && (s = help(p));)
+		encode(p, e, s);
+	wb_encoder_free(e);
+	return rc;
+}
+
+int wb_pack_pipeline(struct wb_layer *layers, const struct wb_planned_layer *planned,
+	const size_t *todo, size_t n, const struct wb_pack_opts *opts, struct wb_store *store,
+	struct wb_err *err)
+{
+	unsigned workers = opts->jobs ? opts->jobs : wb_pool_cores();
+	size_t piece = WB_PIECE_MAX + wb_codec_bound(&opts->codec, WB_PIECE_MAX);
+
+	if (workers > WB_POOL_MAX)
+		workers = WB_POOL_MAX;
+	struct pipeline p = {
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.changed = PTHREAD_COND_INITIALIZER,
+		.opts = opts,
+		.store = store,
+		.layers = layers,
+		.planned = planned,
+		.todo = todo,
+		.n = n,
+		.workers = workers,
+		.ring = WB_PACK_MEMORY_MAX / piece / workers,
+	};
+
+	if (!n)
+		return 0;
+	p.ring = p.ring < RING_MIN ? RING_MIN : p.ring > RING_MAX ? RING_MAX : p.ring;
+	p.active = wb_calloc(workers, sizeof(struct drive *));
+	int rc = wb_pool_run(workers, workers, work, &p, err);
+
+	free(p.active);
+	return rc;
+}

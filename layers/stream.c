@@ -1,0 +1,228 @@
+#include "layers/stream.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "layers/content.h"
+
+void wb_dir_attrs_set(struct wb_dir_attrs *a, const char *path, unsigned mode, unsigned uid,
+	unsigned gid, bool omit)
+{
+	struct wb_dir_attr *attr;
+
+	HASH_FIND_STR(a->by_path, path, attr);
+	if (!attr) {
+		attr = wb_zalloc(sizeof(*attr));
+		attr->path = wb_strdup(path);
+		HASH_ADD_KEYPTR(hh, a->by_path, attr->path, strlen(attr->path), attr);
+	}
+	attr->mode = mode;
+	attr->uid = uid;
+	attr->gid = gid;
+	attr->omit = omit;
+}
+
+const struct wb_dir_attr *wb_dir_attrs_get(const struct wb_dir_attrs *a, const char *path)
+{
+	struct wb_dir_attr *attr = NULL;
+
+	if (a)
+		HASH_FIND_STR(a->by_path, path, attr);
+	return attr;
+}
+
+void wb_dir_attrs_release(struct wb_dir_attrs *a)
+{
+	struct wb_dir_attr *attr, *next;
+
+	HASH_ITER (hh, a->by_path, attr, next) {
+		HASH_DELETE(hh, a->by_path, attr);
+		free(attr->path);
+		free(attr);
+	}
+}
+
+void wb_stream_init(struct wb_stream *s, const struct wb_planned_layer *layer,
+	const struct wb_stream_opts *opts)
+{
+	*s = (struct wb_stream){.layer = layer, .opts = *opts, .fd = -1};
+}
+
+void wb_stream_release(struct wb_stream *s)
+{
+	wb_closep(&s->fd);
+}
+
+/* Is path[0..len) a directory that an entry before this one brought along? Paths are sorted with a
+ * directory's content right behind it, so the one before tells. */
+static bool dir_is_written(const struct wb_stream *s, const char *path, size_t len)
+{
+	return s->before && !strncmp(s->before, path, len) &&
+	       (s->before[len] == '/' || s->before[len] == '\0');
+}
+
+/* The next ancestor of path that must be written: its length, 0 when there is none left. */
+static size_t next_dir(struct wb_stream *s, const char *path)
+{
+	size_t len = s->dir_len;
+
+	for (;;) {
+		len += path[len] == '/';
+		len += strcspn(path + len, "/");
+		if (!path[len])
+			return 0;
+		if (!dir_is_written(s, path, len))
+			return len;
+		s->dir_len = len;
+	}
+}
+
+static size_t put_dir(uint8_t *out, const struct wb_stream *s, const char *path)
+{
+	const struct wb_dir_attr *attr = wb_dir_attrs_get(s->opts.dirs, path);
+	struct wb_tar_entry e = {
+		.type = WB_TAR_DIR, .name = path, .mode = 0755, .mtime = s->opts.mtime};
+
+	if (attr && attr->omit)
+		return 0;
+	if (attr) {
+		e.mode = attr->mode;
+		e.uid = attr->uid;
+		e.gid = attr->gid;
+	}
+	return wb_tar_header(out, &e);
+}
+
+static size_t put_node(uint8_t *out, const struct wb_stream *s, const struct wb_node *node)
+{
+	struct wb_tar_entry e = {.name = node->path, .mode = node->mode, .mtime = s->opts.mtime};
+
+	switch (node->type) {
+	case WB_NODE_DIR: return put_dir(out, s, node->path);
+	case WB_NODE_SYMLINK:
+		e.type = WB_TAR_SYMLINK;
+		e.link = node->target;
+		break;
+	case WB_NODE_FILE:
+		e.type = node->same ? WB_TAR_HARDLINK : WB_TAR_FILE;
+		e.link = node->same ? node->same->path : NULL;
+		e.size = node->content.size;
+		break;
+	}
+	return wb_tar_header(out, &e);
+}
+
+static bool has_content(const struct wb_node *node)
+{
+	return node->type == WB_NODE_FILE && !node->same;
+}
+
+/* A small file's bytes and padding. */
+static int put_small(uint8_t *out, struct wb_node *node, struct wb_err *err)
+{
+	struct wb_content *c = &node->content;
+	size_t n = (size_t)c->size;
+	wb_autoclose int fd = wb_content_open(c, err);
+
+	if (fd < 0 || wb_file_read_full(fd, out, n, -1, c->path, err) ||
+		wb_content_check(c, fd, err))
+		return -1;
+	if (!c->digest_known)
+		wb_sha256_once(&c->digest, out, n);
+	c->digest_known = true;
+	memset(out + n, 0, wb_tar_padding(n));
+	return 0;
+}
+
+static int open_large(struct wb_stream *s, struct wb_node *node, struct wb_err *err)
+{
+	s->fd = wb_content_open(&node->content, err);
+	if (s->fd < 0)
+		return -1;
+	s->file = node;
+	s->offset = 0;
+	return 0;
+}
+
+/* One entry: an ancestor directory, or the node itself. *full: it did not fit behind used. */
+static int put_entry(
+	size_t *used, bool *full, struct wb_stream *s, uint8_t *buf, struct wb_err *err)
+{
+	struct wb_node *node = s->layer->nodes.items[s->node];
+	uint8_t header[WB_TAR_HEADER_MAX];
+	size_t dir_len = next_dir(s, node->path), n, body = 0;
+
+	if (dir_len) {
+		wb_autofree char *dir = wb_strndup(node->path, dir_len);
+
+		n = put_dir(header, s, dir);
+	} else {
+		n = put_node(header, s, node);
+		if (has_content(node) && node->content.size <= WB_STREAM_SMALL)
+			body = (size_t)node->content.size + wb_tar_padding(node->content.size);
+	}
+	*full = *used + n + body > WB_PIECE_MAX;
+	if (*full)
+		return 0;
+	memcpy(buf + *used, header, n);
+	*used += n;
+	if (dir_len) {
+		s->dir_len = dir_len;
+		return 0;
+	}
+	if (body && put_small(buf + *used, node, err))
+		return -1;
+	if (has_content(node) && !body && node->content.size && open_large(s, node, err))
+		return -1;
+	if (has_content(node) && !node->content.size && !node->content.digest_known) {
+		wb_sha256_once(&node->content.digest, "", 0);
+		node->content.digest_known = true;
+	}
+	*used += body;
+	s->before = node->path;
+	s->dir_len = 0;
+	s->node++;
+	return 0;
+}
+
+static int large_piece(struct wb_piece *out, struct wb_stream *s, uint8_t *buf, struct wb_err *err)
+{
+	const struct wb_content *c = &s->file->content;
+	uint64_t left = c->size - s->offset;
+	size_t n = left < WB_PIECE_MAX ? (size_t)left : WB_PIECE_MAX;
+
+	if (wb_file_read_full(s->fd, buf, n, -1, c->path, err))
+		return -1;
+	*out = (struct wb_piece){.n = n, .file = s->file, .offset = s->offset, .last = n == left};
+	s->offset += n;
+	if (!out->last)
+		return 0;
+	if (wb_content_check(c, s->fd, err))
+		return -1;
+	wb_closep(&s->fd);
+	s->file = NULL;
+	s->padding = wb_tar_padding(c->size);
+	return 0;
+}
+
+int wb_stream_next(struct wb_piece *out, struct wb_stream *s, uint8_t *buf, struct wb_err *err)
+{
+	size_t used = s->padding;
+	bool full = false;
+
+	if (s->file)
+		return large_piece(out, s, buf, err);
+	memset(buf, 0, used);
+	s->padding = 0;
+	while (!full && !s->file && s->node < s->layer->nodes.n)
+		if (put_entry(&used, &full, s, buf, err))
+			return -1;
+	if (!full && !s->file && !s->ended && used + 2 * WB_TAR_BLOCK <= WB_PIECE_MAX) {
+		memset(buf + used, 0, 2 * WB_TAR_BLOCK);
+		used += 2 * WB_TAR_BLOCK;
+		s->ended = true;
+	}
+	*out = (struct wb_piece){.n = used};
+	return 0;
+}

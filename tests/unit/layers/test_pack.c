@@ -1,0 +1,343 @@
+/* Packing: what the blobs hold, that nothing is packed twice, that cores do not change a byte. */
+#include "wbtest.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "base/sha256.h"
+#include "layers/content.h"
+#include "layers/manifest.h"
+#include "layers/pack.h"
+
+struct fixture {
+	char *dir;
+	struct wb_store *store;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = wb_zalloc(sizeof(*f));
+	struct wb_err err = WB_ERR_INIT;
+
+	f->dir = wbtest_dir();
+	wb_autofree char *cache = wb_path_join(f->dir, "cache");
+
+	f->store = wb_store_open(cache, &err);
+	assert_non_null(f->store);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	wb_store_close(f->store);
+	wbtest_rmdir(f->dir);
+	free(f);
+	return 0;
+}
+
+enum fill { FILL_ZERO, FILL_TEXT, FILL_NOISE };
+
+/* A file of n bytes, the same for the same seed. */
+static void make_file(struct fixture *f, struct wb_content *out, const char *name, size_t n,
+	enum fill fill, uint32_t seed)
+{
+	wb_autofree char *path = wb_path_join(f->dir, name);
+	wb_autofree char *p = wb_zalloc(n + 1);
+	struct wb_err err = WB_ERR_INIT;
+	struct stat st;
+
+	for (size_t i = 0; fill != FILL_ZERO && i < n; i++) {
+		seed = seed * 1664525u + 1013904223u;
+		p[i] = fill == FILL_NOISE ? (char)(seed >> 24) : "abcdefgh \n"[(seed >> 24) % 10];
+	}
+	assert_ok(wb_file_put(path, p, n, 0644, WB_FILE_REPLACE, &err), &err);
+	assert_int_equal(stat(path, &st), 0);
+	wb_content_from_stat(out, path, &st);
+}
+
+static void add(struct fixture *f, struct wb_tree *t, const char *path, size_t n, enum fill fill,
+	uint32_t seed)
+{
+	struct wb_content c;
+	struct wb_err err = WB_ERR_INIT;
+	wb_autofree char *name = wb_asprintf("src-%u", HASH_COUNT(t->by_path));
+
+	make_file(f, &c, name, n, fill, seed);
+	assert_ok(wb_tree_add_file(t, 0, path, 0644, &c, &err), &err);
+	wb_content_release(&c);
+}
+
+static void sample_tree(struct fixture *f, struct wb_tree *t)
+{
+	struct wb_err err = WB_ERR_INIT;
+
+	wb_tree_group(t, "data", "/app/data");
+	add(f, t, "app/data/zeros.bin", 3u << 20, FILL_ZERO, 1);
+	add(f, t, "app/data/noise.bin", (9u << 20) + 13, FILL_NOISE, 2);
+	add(f, t, "app/data/copy of noise.bin", (9u << 20) + 13, FILL_NOISE, 2);
+	add(f, t, "app/data/text/a.txt", 700001, FILL_TEXT, 3);
+	add(f, t, "app/data/text/small.txt", 11, FILL_TEXT, 4);
+	add(f, t, "app/data/empty", 0, FILL_ZERO, 5);
+	assert_ok(wb_tree_add_symlink(t, 0, "app/data/link", "text/a.txt", &err), &err);
+	assert_ok(wb_tree_add_dir(t, 0, "app/data/nothing", &err), &err);
+	assert_ok(wb_tree_finish(t, 2, &err), &err);
+}
+
+static void pack_sample(struct fixture *f, struct wb_layers *out, struct wb_tree *t,
+	const char *compression, unsigned jobs)
+{
+	struct wb_layer_limits limits = {.large_file = 2u << 20};
+	struct wb_pack_opts opts = {.jobs = jobs};
+	struct wb_layer_plan plan;
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_ok(wb_codec_parse(&opts.codec, compression, 0, &err), &err);
+	wb_layer_plan_make(&plan, t, &limits);
+	assert_ok(wb_pack(out, &plan, &opts, f->store, &err), &err);
+	wb_layer_plan_release(&plan);
+}
+
+static void drop_index(struct fixture *f)
+{
+	struct wb_err err = WB_ERR_INIT;
+	wb_autofree char *index = wb_path_join(wb_store_path(f->store), "index");
+
+	assert_ok(wb_remove_tree(index, &err), &err);
+	assert_ok(wb_mkdirs(index, 0755, &err), &err);
+}
+
+/* Reads every entry of a layer blob with libarchive: a foreign reader. */
+static void check_blob(
+	struct fixture *f, const struct wb_layer *l, struct wb_tree *t, size_t *entries)
+{
+	wb_autofree char *path = wb_store_blob_path(f->store, &l->digest);
+	struct archive *a = archive_read_new();
+	struct archive_entry *e;
+
+	archive_read_support_filter_all(a);
+	archive_read_support_format_tar(a);
+	assert_int_equal(archive_read_open_filename(a, path, 65536), ARCHIVE_OK);
+	while (archive_read_next_header(a, &e) == ARCHIVE_OK) {
+		struct wb_node *node;
+		wb_autofree char *name = wb_strdup(archive_entry_pathname(e));
+		size_t n = strlen(name);
+
+		if (n && name[n - 1] == '/')
+			name[n - 1] = '\0';
+		HASH_FIND_STR(t->by_path, name, node);
+		assert_non_null(node);
+		assert_int_equal(archive_entry_mtime(e), 0);
+		if (node->type != WB_NODE_FILE)
+			continue;
+		(*entries)++;
+		if (node->same) {
+			assert_string_equal(archive_entry_hardlink(e), node->same->path);
+			continue;
+		}
+		wb_autofree char *body = wb_alloc(node->content.size + 1);
+		struct wb_digest d;
+
+		assert_int_equal(
+			archive_read_data(a, body, node->content.size + 1), node->content.size);
+		wb_sha256_once(&d, body, node->content.size);
+		assert_true(wb_digest_equal(&d, &node->content.digest));
+	}
+	archive_read_free(a);
+}
+
+static void test_contents(void **state)
+{
+	static const char *const kinds[] = {"zstd", "gzip", "none"};
+	struct fixture *f = *state;
+
+	for (size_t k = 0; k < WB_ARRAY_LEN(kinds); k++) {
+		struct wb_tree t = WB_TREE_INIT;
+		struct wb_layers layers;
+		size_t entries = 0;
+
+		sample_tree(f, &t);
+		pack_sample(f, &layers, &t, kinds[k], 2);
+		assert_int_equal(layers.list.n, 3); /* zeros, noise with its copy, the rest */
+		wb_vec_foreach (l, &layers.list) {
+			assert_false(l->cached);
+			check_blob(f, l, &t, &entries);
+		}
+		assert_int_equal(entries, 6);
+		wb_layers_release(&layers);
+		wb_tree_release(&t);
+	}
+}
+
+static void test_store_is_whole(void **state)
+{
+	struct fixture *f = *state;
+	struct wb_tree t = WB_TREE_INIT;
+	struct wb_layers layers;
+	struct wb_store_stats stats;
+	struct wb_err err = WB_ERR_INIT;
+
+	sample_tree(f, &t);
+	pack_sample(f, &layers, &t, "zstd", 2);
+	assert_ok(wb_store_verify(f->store, 2, false, NULL, NULL, &stats, &err), &err);
+	assert_int_equal(stats.blobs, 3);
+	assert_int_equal(stats.temps, 0);
+	wb_layers_release(&layers);
+	wb_tree_release(&t);
+}
+
+static void test_jobs_do_not_matter(void **state)
+{
+	static const char *const kinds[] = {"zstd", "gzip", "none"};
+	struct fixture *f = *state;
+
+	for (size_t k = 0; k < WB_ARRAY_LEN(kinds); k++) {
+		struct wb_layers first;
+
+		for (unsigned jobs = 1; jobs <= 8; jobs *= 2) {
+			struct wb_tree t = WB_TREE_INIT;
+			struct wb_layers layers;
+
+			drop_index(f);
+			sample_tree(f, &t);
+			pack_sample(f, &layers, &t, kinds[k], jobs);
+			wb_tree_release(&t);
+			if (jobs == 1) {
+				first = layers;
+				continue;
+			}
+			for (size_t i = 0; i < layers.list.n; i++) {
+				assert_false(layers.list.items[i].cached);
+				assert_true(wb_digest_equal(
+					&layers.list.items[i].digest, &first.list.items[i].digest));
+				assert_true(wb_digest_equal(&layers.list.items[i].diff_id,
+					&first.list.items[i].diff_id));
+			}
+			wb_layers_release(&layers);
+		}
+		wb_layers_release(&first);
+	}
+}
+
+static void test_second_time_is_found(void **state)
+{
+	struct fixture *f = *state;
+	struct wb_layers first, second;
+	struct wb_tree t = WB_TREE_INIT, u = WB_TREE_INIT;
+
+	sample_tree(f, &t);
+	pack_sample(f, &first, &t, "zstd", 2);
+	sample_tree(f, &u); /* digests unknown again: the shape says that hashing is worth it */
+	pack_sample(f, &second, &u, "zstd", 2);
+	for (size_t i = 0; i < second.list.n; i++) {
+		assert_true(second.list.items[i].cached);
+		assert_true(
+			wb_digest_equal(&second.list.items[i].digest, &first.list.items[i].digest));
+	}
+	struct wb_node *noise;
+
+	HASH_FIND_STR(u.by_path, "app/data/copy of noise.bin", noise);
+	assert_non_null(noise->chunks);
+	assert_int_equal(noise->n_chunks, 3);
+	wb_layers_release(&first);
+	wb_layers_release(&second);
+	wb_tree_release(&t);
+	wb_tree_release(&u);
+}
+
+static void test_a_damaged_blob_is_packed_again(void **state)
+{
+	struct fixture *f = *state;
+	struct wb_layers first, second;
+	struct wb_tree t = WB_TREE_INIT;
+
+	sample_tree(f, &t);
+	pack_sample(f, &first, &t, "none", 2);
+	wb_autofree char *path = wb_store_blob_path(f->store, &first.list.items[0].digest);
+
+	assert_int_equal(chmod(path, 0644), 0);
+	int fd = open(path, O_WRONLY);
+
+	assert_int_equal(pwrite(fd, "X", 1, 600), 1);
+	close(fd);
+	pack_sample(f, &second, &t, "none", 2);
+	assert_false(second.list.items[0].cached);
+	assert_true(second.list.items[1].cached);
+	assert_true(wb_store_has(f->store, &first.list.items[0].digest, UINT64_MAX));
+	wb_layers_release(&first);
+	wb_layers_release(&second);
+	wb_tree_release(&t);
+}
+
+static void test_changed_file_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct wb_tree t = WB_TREE_INIT;
+	struct wb_layer_limits limits = {0};
+	struct wb_pack_opts opts = {.jobs = 2};
+	struct wb_layer_plan plan;
+	struct wb_layers layers;
+	struct wb_err err = WB_ERR_INIT;
+
+	wb_tree_group(&t, "data", "/app/data");
+	add(f, &t, "app/data/x", 1000, FILL_TEXT, 9);
+	assert_ok(wb_tree_finish(&t, 1, &err), &err);
+	wb_autofree char *path = wb_path_join(f->dir, "src-0");
+
+	assert_int_equal(truncate(path, 999), 0);
+	wb_layer_plan_make(&plan, &t, &limits);
+	assert_err(wb_pack(&layers, &plan, &opts, f->store, &err), &err, WB_ERR_IO);
+	assert_contains(err.text, "changed while it was being read");
+	wb_layers_release(&layers);
+	wb_layer_plan_release(&plan);
+	wb_tree_release(&t);
+}
+
+static void test_large_names_and_sizes(void **state)
+{
+	struct fixture *f = *state;
+	struct wb_tree t = WB_TREE_INIT;
+	struct wb_layers layers;
+	struct wb_err err = WB_ERR_INIT;
+	size_t entries = 0;
+	char path[900] = "app/data";
+
+	for (int i = 0; i < 3; i++) {
+		size_t n = strlen(path);
+
+		path[n] = '/';
+		memset(path + n + 1, 'a' + i, 255);
+		path[n + 256] = '\0';
+	}
+	wb_tree_group(&t, "data", "/app/data");
+	add(f, &t, path, 5, FILL_TEXT, 1);
+	add(f, &t, "app/data/\xc3\xa4 #%\xf0\x9f\x99\x82", 5, FILL_TEXT, 2);
+	assert_ok(wb_tree_finish(&t, 1, &err), &err);
+	pack_sample(f, &layers, &t, "none", 1);
+	check_blob(f, &layers.list.items[0], &t, &entries);
+	assert_int_equal(entries, 2);
+	wb_layers_release(&layers);
+	wb_tree_release(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_contents, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_store_is_whole, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_jobs_do_not_matter, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_second_time_is_found, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_damaged_blob_is_packed_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_changed_file_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_large_names_and_sizes, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("layers/pack", tests, NULL, NULL);
+}
