@@ -211,6 +211,7 @@ static int read_sources(struct wb_bundle_manifest *m, const json_t *root, struct
 		s->label = wb_strdup(label);
 		s->mount = wb_strdup(mount);
 		s->revision = wb_strdup(wb_json_str_opt(o, "revision"));
+		s->shared = json_is_true(json_object_get(o, "shared"));
 	}
 	return 0;
 }
@@ -356,7 +357,7 @@ static void add_source(struct wb_buf *b, const struct wb_bundle_source *s)
 	}
 	add_text(b, ",\"mount\":");
 	add_quoted(b, s->mount);
-	add_text(b, "}");
+	add_text(b, s->shared ? ",\"shared\":true}" : "}");
 }
 
 char *wb_bundle_manifest_dump(const struct wb_bundle_manifest *m)

@@ -36,6 +36,7 @@ struct wb_bundle_source {
 	char *label;    /* "data", "hf://owner/repo" (never credentials) */
 	char *revision; /* resolved commit, or NULL */
 	char *mount;    /* absolute */
+	bool shared;    /* others have files below mount too: extra ones are no fault */
 };
 
 struct wb_bundle_manifest {

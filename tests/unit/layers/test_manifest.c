@@ -6,7 +6,7 @@
 #define HEX_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define HEAD                                                                                       \
 	"{\"version\":1,\"chunkSize\":4194304,\"sources\":[\n"                                     \
-	"{\"label\":\"data\",\"mount\":\"/app/data\"},\n"                                          \
+	"{\"label\":\"data\",\"mount\":\"/app/data\",\"shared\":true},\n"                          \
 	"{\"label\":\"hf://o/r\",\"revision\":\"abc\",\"mount\":\"/root/.cache/huggingface/hub\"}" \
 	"],\n\"hfCache\":\"/root/.cache/huggingface/hub\",\n\"files\":["
 #define TAIL "]}\n"
@@ -33,6 +33,8 @@ static void test_round_trip(void **state)
 	assert_int_equal(m.sources.n, 2);
 	assert_string_equal(m.hf_cache, "/root/.cache/huggingface/hub");
 	assert_null(m.sources.items[0].revision);
+	assert_true(m.sources.items[0].shared);
+	assert_false(m.sources.items[1].shared);
 	assert_string_equal(m.sources.items[1].revision, "abc");
 
 	const struct wb_bundle_entry *e = m.entries.items;

@@ -1,0 +1,223 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/pool.h"
+#include "base/sha256.h"
+#include "layers/verify_impl.h"
+
+/* Each worker carries two chunks at once, as two chains of one core. A step reads this much of
+ * each, page-aligned; two of them and the chain's tables fit in the second-level cache. */
+#define STEP ((size_t)256 << 10)
+/* When one chunk has only little left, the other's step is cut to match it, but not below this. */
+#define STEP_MIN ((size_t)32 << 10)
+
+/* One chunk on its way. */
+struct slot {
+	const struct verify_piece *piece; /* NULL: idle */
+	int fd;
+	uint32_t open_entry; /* whose file fd is */
+	uint64_t at, left;
+	struct wb_sha256 sha;
+	uint8_t *buf;
+	size_t have;
+};
+
+struct worker {
+	struct verify *v;
+	struct wb_root_dir dir;
+	const struct verify_piece *next, *end;
+	struct slot slots[2];
+};
+
+static const struct wb_bundle_entry *entry_of(const struct verify *v, const struct verify_piece *p)
+{
+	return &v->m->entries.items[p->entry];
+}
+
+static int open_entry(struct worker *w, const struct wb_bundle_entry *e)
+{
+	const char *name;
+	int dir = wb_root_parent(&w->dir, &w->v->root, e->path, &name);
+	struct stat st;
+
+	if (dir < 0)
+		return -1;
+	/* not blocking: the name may have become a pipe since it was looked at */
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
+		close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	return fd;
+}
+
+/* False when the piece cannot be read; that is a problem of its file, not of the run. */
+static bool slot_start(struct worker *w, struct slot *s, const struct verify_piece *p)
+{
+	const struct wb_bundle_entry *e = entry_of(w->v, p);
+
+	if (s->fd < 0 || s->open_entry != p->entry) {
+		wb_closep(&s->fd);
+		s->fd = open_entry(w, e);
+		if (s->fd < 0) {
+			verify_problem_errno(w->v, e->path, errno);
+			return false;
+		}
+		s->open_entry = p->entry;
+	}
+	s->piece = p;
+	s->at = (uint64_t)p->chunk * WB_CHUNK_SIZE;
+	s->left = verify_piece_size(w->v, p);
+	wb_sha256_init(&s->sha);
+	/* the whole chunk is asked for at once: the disk works while the first part is hashed */
+	posix_fadvise(s->fd, (off_t)s->at, (off_t)s->left, POSIX_FADV_WILLNEED);
+	return true;
+}
+
+static void slot_fill(struct worker *w, struct slot *s)
+{
+	while (!s->piece && w->next < w->end)
+		slot_start(w, s, w->next++);
+}
+
+static size_t step_size(const struct slot *s, const struct slot *beside)
+{
+	size_t n = s->left < STEP ? (size_t)s->left : STEP;
+	size_t most = STEP;
+
+	if (beside->piece && beside->left < STEP)
+		most = beside->left > STEP_MIN ? ((size_t)beside->left + 4095) & ~(size_t)4095
+		                               : STEP_MIN;
+	return n < most ? n : most;
+}
+
+static void slot_read(struct worker *w, struct slot *s, size_t n)
+{
+	s->have = 0;
+	if (!s->piece)
+		return;
+	while (s->have < n) {
+		ssize_t got = pread(s->fd, s->buf + s->have, n - s->have, (off_t)(s->at + s->have));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			const char *path = entry_of(w->v, s->piece)->path;
+
+			if (got < 0)
+				verify_problem_errno(w->v, path, errno);
+			else
+				verify_problem(w->v, WB_PROBLEM_TRUNCATED, path,
+					wb_strdup("became shorter while it was read"));
+			s->piece = NULL;
+			s->have = 0;
+			return;
+		}
+		s->have += (size_t)got;
+	}
+}
+
+static void slot_finish(struct worker *w, struct slot *s)
+{
+	const struct wb_bundle_entry *e = entry_of(w->v, s->piece);
+	const struct wb_digest *want = e->n_chunks ? &e->chunks[s->piece->chunk] : &e->digest;
+	uint64_t offset = (uint64_t)s->piece->chunk * WB_CHUNK_SIZE;
+	struct verify *v = w->v;
+	struct wb_digest got;
+
+	wb_sha256_final(&s->sha, &got);
+	s->piece = NULL;
+	v->chunks++;
+	if (wb_digest_equal(&got, want))
+		return;
+	verify_add(v, (struct wb_problem){
+			      .kind = WB_PROBLEM_CHANGED,
+			      .path = wb_strdup(e->path),
+			      .detail = wb_asprintf("bytes from %llu on do not have their digest",
+				      (unsigned long long)offset),
+			      .offset = offset,
+			      .chunks = 1,
+		      });
+}
+
+static void slot_advance(struct worker *w, struct slot *s)
+{
+	if (!s->piece)
+		return;
+	s->at += s->have;
+	s->left -= s->have;
+	w->v->hashed += s->have;
+	if (!s->left)
+		slot_finish(w, s);
+}
+
+static int work(struct worker *w, struct wb_err *err)
+{
+	struct slot *a = &w->slots[0], *b = &w->slots[1];
+
+	for (;;) {
+		slot_fill(w, a);
+		slot_fill(w, b);
+		if (!a->piece && !b->piece)
+			return 0;
+		size_t an = step_size(a, b), bn = step_size(b, a);
+
+		slot_read(w, a, an);
+		slot_read(w, b, bn);
+		wb_sha256_pair(&a->sha, a->buf, a->have, &b->sha, b->buf, b->have);
+		slot_advance(w, a);
+		slot_advance(w, b);
+		if (verify_go_on(w->v, err))
+			return -1;
+	}
+}
+
+static uint8_t *buffer_take(struct verify *v)
+{
+	uint8_t *p = NULL;
+
+	pthread_mutex_lock(&v->lock);
+	if (v->buffers.n)
+		p = v->buffers.items[--v->buffers.n];
+	pthread_mutex_unlock(&v->lock);
+	return p ? p : wb_alloc_pages(2 * STEP);
+}
+
+static void buffer_give(struct verify *v, uint8_t *p)
+{
+	pthread_mutex_lock(&v->lock);
+	*wb_vec_push(&v->buffers) = p;
+	pthread_mutex_unlock(&v->lock);
+}
+
+static int hash_job(void *arg, size_t index, struct wb_err *err)
+{
+	struct verify *v = arg;
+	size_t end = index + 1 < v->units.n ? v->units.items[index + 1] : v->pieces.n;
+	uint8_t *buf = buffer_take(v);
+	struct worker w = {
+		.v = v,
+		.dir = WB_ROOT_DIR_INIT,
+		.next = v->pieces.items + v->units.items[index],
+		.end = v->pieces.items + end,
+		.slots = {{.fd = -1, .buf = buf}, {.fd = -1, .buf = buf + STEP}},
+	};
+	int rc = work(&w, err);
+
+	wb_closep(&w.slots[0].fd);
+	wb_closep(&w.slots[1].fd);
+	wb_root_dir_release(&w.dir);
+	buffer_give(v, buf);
+	return rc;
+}
+
+int verify_hash(struct verify *v, struct wb_err *err)
+{
+	return wb_pool_run(v->o->threads, v->units.n, hash_job, v, err);
+}
