@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/text.h"
-#include "oci/descriptor.h"
 
 #define SECRET_MAX (256u << 10) /* bytes of one encoded entry; identity tokens are a few kB */
 

@@ -53,7 +53,4 @@ void wb_descriptor_annotate(struct wb_descriptor *d, const char *name, const cha
 void wb_descriptor_set_platform(struct wb_descriptor *d, const struct wb_platform *p);
 const char *wb_descriptor_artifact_type(const struct wb_descriptor *d); /* or NULL */
 
-/* Decodes base64 (RFC 4648, padded, nothing else) of at most limit bytes. -> heap, or NULL */
-uint8_t *wb_base64_decode(size_t *out_n, const char *text, size_t limit);
-
 #endif

@@ -27,7 +27,7 @@ static const struct known {
 	{WB_MT_DOCKER_LAYER_ZSTD, WB_MT_OCI_LAYER_ZSTD,
 		{.kind = WB_MEDIA_LAYER, .docker = true, .coding = WB_CODING_ZSTD}},
 	/* Deprecated, but bases made years ago still carry them. They keep their OCI spelling, so
-	 * that a reader knows not to look for them in the registry. */
+         * that a reader knows not to look for them in the registry. */
 	{"application/vnd.oci.image.layer.nondistributable.v1.tar",
 		"application/vnd.oci.image.layer.nondistributable.v1.tar",
 		{.kind = WB_MEDIA_LAYER, .foreign = true}},

@@ -100,7 +100,7 @@ static int parse(struct wb_place *p, const char *text, struct wb_err *err)
 
 		p->kind = transports[i].kind;
 		return p->kind == WB_PLACE_REGISTRY ? take_reference(p, after, err)
-						    : take_path(p, text, after, err);
+		                                    : take_path(p, text, after, err);
 	}
 	for (size_t i = 0; foreign[i]; i++) {
 		if (!wb_str_starts(text, foreign[i]) ||

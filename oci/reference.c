@@ -148,7 +148,7 @@ static size_t host_length(const char *s)
 	if (s[n] != '/')
 		return 0;
 	bool host = memchr(s, '.', n) || memchr(s, ':', n) || s[0] == '[' ||
-		    (n == 9 && !memcmp(s, "localhost", 9));
+	            (n == 9 && !memcmp(s, "localhost", 9));
 
 	for (size_t i = 0; i < n && !host; i++)
 		host = s[i] >= 'A' && s[i] <= 'Z';

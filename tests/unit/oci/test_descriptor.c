@@ -115,36 +115,12 @@ static void test_refuses(void **state)
 #undef D
 }
 
-static void test_base64(void **state)
-{
-	static const struct {
-		const char *text, *bytes;
-		size_t n;
-	} good[] = {{"", "", 0}, {"Zg==", "f", 1}, {"Zm8=", "fo", 2}, {"Zm9v", "foo", 3},
-		{"Zm9vYmFy", "foobar", 6}, {"+/+/", "\xfb\xff\xbf", 3}};
-	static const char *const bad[] = {
-		"Z", "Zg", "Zg=", "=", "====", "Zg==Zg==", "Z===", "Zm9v\n", "Zm-_", "Zh=="};
-	size_t n = 0;
-
-	for (size_t i = 0; i < WB_ARRAY_LEN(good); i++) {
-		wb_autofree uint8_t *p = wb_base64_decode(&n, good[i].text, 100);
-
-		assert_non_null(p);
-		assert_int_equal(n, good[i].n);
-		assert_memory_equal(p, good[i].bytes, n);
-	}
-	for (size_t i = 0; i < WB_ARRAY_LEN(bad); i++)
-		assert_null(wb_base64_decode(&n, bad[i], 100));
-	assert_null(wb_base64_decode(&n, "Zm9vYmFy", 5));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_annotate),
 		cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_base64),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
