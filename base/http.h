@@ -1,9 +1,9 @@
 /* HTTP over libcurl's multi interface: one engine, many requests at once, one thread.
  *
- * An engine belongs to the thread that made it. Requests are submitted and then driven by
- * wb_http_run() until none is left (callbacks may submit more), or one at a time by
- * wb_http_perform(). Callbacks run on the engine's thread and must not block for long: hashing and
- * disk writes of large bodies are handed to workers by the caller.
+ * An engine is used by one thread at a time; between requests it may change hands. Requests are
+ * submitted and then driven by wb_http_run() until none is left (callbacks may submit more), or one
+ * at a time by wb_http_perform(). Callbacks run on the engine's thread and must not block for long:
+ * hashing and disk writes of large bodies are handed to workers by the caller.
  *
  * Rules built in, for every request (specs.md 2, 3, 11; RFC 9110):
  *  - http and https only; http only to loopback hosts or with opts.insecure_http;
@@ -86,6 +86,13 @@ struct wb_http_params {
 	size_t body_len;
 	int body_fd;                     /* or from a file: >= 0 (not closed by the engine) */
 	uint64_t body_offset, body_size; /* the part of body_fd to send; seekable for retries */
+	/* Or body_size bytes from a function: at most n of them, those from body_offset + offset
+	 * on, at least one. Offsets go up, and back where a request is repeated. It may block. */
+	int (*on_send)(void *p, size_t n, uint64_t offset, size_t *got, void *send_arg,
+		struct wb_err *err);
+	/* Bytes of the body handed over so far; less again where a request is repeated. */
+	void (*on_upload)(struct wb_http_req *req, uint64_t sent_total, void *send_arg);
+	void *send_arg;
 	/* Range: bytes=start-end; -1 start: no range; -1 end: open */
 	int64_t range_start, range_end;
 	const char *if_range; /* If-Range validator, or NULL */
@@ -102,7 +109,6 @@ struct wb_http_params {
 	int (*on_headers_done)(struct wb_http_req *req, void *arg, struct wb_err *err);
 	int (*on_body)(
 		struct wb_http_req *req, const void *p, size_t n, void *arg, struct wb_err *err);
-	void (*on_upload)(struct wb_http_req *req, uint64_t sent_total, void *arg);
 	/* Always called once, last; err->code is WB_OK when a complete response of any status came.
 	 * The request is freed after it returns. */
 	void (*on_done)(struct wb_http_req *req, void *arg, const struct wb_err *err);

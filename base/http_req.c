@@ -173,6 +173,7 @@ int wb_http_req_redirect(struct wb_http_req *req, struct wb_err *err)
 		req->p.method = WB_HTTP_GET;
 		req->p.body = NULL;
 		req->p.body_fd = -1;
+		req->p.on_send = NULL;
 	}
 	free(req->url);
 	req->url = wb_steal(to);
@@ -271,6 +272,23 @@ static size_t write_cb(char *p, size_t size, size_t n, void *arg)
 	return req->p.on_body(req, p, n, req->p.arg, &req->err) ? 0 : n;
 }
 
+/* At least one byte of the request body from where the file or the function has it. */
+static int body_read(struct wb_http_req *req, char *p, size_t n, size_t *got)
+{
+	uint64_t offset = req->p.body_offset + req->sent;
+
+	if (req->p.on_send)
+		return req->p.on_send(p, n, offset, got, req->p.send_arg, &req->err);
+	ssize_t r = pread(req->p.body_fd, p, n, (off_t)offset);
+
+	if (r < 0)
+		return wb_err_sys(&req->err, errno, "reading what is to be sent");
+	if (r == 0)
+		return wb_err_set(&req->err, WB_ERR_IO, "the file that is sent became shorter");
+	*got = (size_t)r;
+	return 0;
+}
+
 static size_t read_cb(char *p, size_t size, size_t n, void *arg)
 {
 	struct wb_http_req *req = arg;
@@ -289,19 +307,15 @@ static size_t read_cb(char *p, size_t size, size_t n, void *arg)
 		n = (size_t)left;
 	if (n == 0)
 		return 0;
-	ssize_t got = pread(req->p.body_fd, p, n, (off_t)(req->p.body_offset + req->sent));
+	size_t got = 0;
 
-	if (got < 0)
-		wb_err_sys(&req->err, errno, "reading what is to be sent");
-	else if (got == 0)
-		wb_err_set(&req->err, WB_ERR_IO, "the file that is sent became shorter");
-	if (got <= 0)
+	if (body_read(req, p, n, &got))
 		return CURL_READFUNC_ABORT;
-	wb_http_bucket_take(&req->h->up, (size_t)got);
-	req->sent += (uint64_t)got;
+	wb_http_bucket_take(&req->h->up, got);
+	req->sent += got;
 	if (req->p.on_upload)
-		req->p.on_upload(req, req->sent, req->p.arg);
-	return (size_t)got;
+		req->p.on_upload(req, req->sent, req->p.send_arg);
+	return got;
 }
 
 static int seek_cb(void *arg, curl_off_t offset, int origin)
@@ -363,7 +377,7 @@ static void arm_body(struct wb_http_req *req)
 		curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
 		return;
 	}
-	if (req->p.body_fd >= 0) {
+	if (req->p.body_fd >= 0 || req->p.on_send) {
 		curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
 		curl_easy_setopt(e, CURLOPT_READFUNCTION, read_cb);
 		curl_easy_setopt(e, CURLOPT_READDATA, req);

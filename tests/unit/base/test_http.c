@@ -692,8 +692,43 @@ static void test_rate_limit(void **state)
 
 static void upload_progress(struct wb_http_req *req, uint64_t sent, void *arg)
 {
-	/* perform() owns arg: only that the call comes is of interest here */
+	uint64_t *last = arg;
+
 	assert_true(sent > 0 && sent <= BIG - 100);
+	*last = sent;
+}
+
+/* In pieces of its own size, as a stream from elsewhere gives them. */
+static int send_pattern(
+	void *p, size_t n, uint64_t offset, size_t *got, void *arg, struct wb_err *err)
+{
+	if (offset >= *(uint64_t *)arg)
+		return wb_err_set(err, WB_ERR_IO, "the stream broke");
+	n = n < 7000 ? n : 7000;
+	for (size_t i = 0; i < n; i++)
+		((char *)p)[i] = pattern(offset + i);
+	*got = n;
+	return 0;
+}
+
+static void test_upload_from_a_function(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_http_result_release) struct wb_http_result r = WB_HTTP_RESULT_INIT;
+	struct wb_http_params p = WB_HTTP_PARAMS_INIT;
+	uint64_t there = BIG;
+
+	p.method = WB_HTTP_PUT;
+	p.body_offset = 100;
+	p.body_size = BIG - 100;
+	p.on_send = send_pattern;
+	p.send_arg = &there;
+	assert_ok(get(&r, w, "/kept", &p, &err), &err); /* from the start again after it */
+	assert_true(w->body_ok);
+	there = BIG / 2;
+	assert_err(get(&r, w, "/echo", &p, &err), &err, WB_ERR_IO);
+	assert_string_equal(err.text, "the stream broke");
 }
 
 static void test_upload(void **state)
@@ -704,6 +739,7 @@ static void test_upload(void **state)
 	struct wb_http_params p = WB_HTTP_PARAMS_INIT;
 	char *body = big_body();
 	FILE *f = tmpfile();
+	uint64_t sent = 0;
 
 	assert_int_equal(fwrite(body, 1, BIG, f), BIG);
 	fflush(f);
@@ -713,8 +749,10 @@ static void test_upload(void **state)
 	p.body_offset = 100;
 	p.body_size = BIG - 100;
 	p.on_upload = upload_progress;
+	p.send_arg = &sent;
 	assert_ok(get(&r, w, "/echo", &p, &err), &err);
 	assert_true(w->body_ok);
+	assert_true(sent == BIG - 100);
 	assert_string_equal(w->last_method, "PUT");
 	w->body_ok = false;
 	p.method = WB_HTTP_PATCH;
@@ -794,6 +832,7 @@ int main(void)
 		T(test_free_with_open_requests),
 		T(test_rate_limit),
 		T(test_upload),
+		T(test_upload_from_a_function),
 		T(test_perform_among_others),
 		T(test_wakeup),
 	};
