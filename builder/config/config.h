@@ -18,6 +18,7 @@
 #define WB_CONFIG_BYTES_MAX (8u << 20) /* of YAML text */
 #define WB_CONFIG_DEPTH_MAX 64
 #define WB_CONFIG_NODES_MAX 1000000 /* after alias expansion */
+#define WB_FINDINGS_MAX 500         /* errors kept in the list, and others; the counters go on */
 
 struct wb_pos {
 	unsigned line, column; /* 1-based; 0 when unknown */
@@ -59,14 +60,18 @@ struct wb_uri {
 	enum wb_scheme scheme;
 	char *text;              /* as written, without credentials */
 	enum wb_hf_kind hf_kind; /* hf */
-	char *repo;              /* hf: "owner/name"; bt: project */
+	char *repo;              /* hf: "owner/name" or "name"; bt: project, "" when the job alone
+	                          * names it, "loops:ID" for a loops checkpoint */
 	char *revision;          /* hf: branch, tag, refs/pr/N or SHA ("" = main); bt: job ("" =
 	                          * latest) */
-	char *account;           /* azure: account; r2: account id */
+	char *account;           /* azure: account ("" when az://CONTAINER leaves it to the
+	                          * credential); r2: account id */
 	char *bucket;            /* s3, gs, r2, cw: bucket; azure: container */
-	char *path; /* object key or prefix, no leading slash; bt: checkpoint; file: path
-	             * as written; "" when none */
-	char *url;  /* https, http: the whole URL */
+	char *path;              /* object key or prefix, no leading slash, a trailing one kept as
+	                          * written; bt: checkpoint; file: path as written; https: the name
+	                          * that the URL's path ends in; "" when none */
+	char *url;               /* https, http: the whole URL; its query may be a signature: print
+	                          * text instead */
 };
 
 enum wb_auth_method { WB_AUTH_NONE, WB_AUTH_CUSTOM_SECRET, WB_AUTH_AWS_OIDC, WB_AUTH_GCP_OIDC };
@@ -104,7 +109,10 @@ enum wb_entry_kind {
 };
 
 enum wb_layout_kind {
-	WB_LAYOUT_PLAIN,    /* files below mount, path relative to the source's prefix */
+	WB_LAYOUT_PLAIN,    /* files below mount, path relative to the source's prefix; a single
+	                     * object lands under its own name. Patterns see that path */
+	WB_LAYOUT_BUCKET,   /* files below mount by their whole object key, prefix included, and
+	                     * patterns see the whole key (model_cache of a bucket, baked) */
 	WB_LAYOUT_HF_CACHE, /* the hub's cache layout; mount is the cache directory */
 	WB_LAYOUT_FILE,     /* mount names the one file itself */
 };
@@ -164,10 +172,13 @@ int wb_config_parse(struct wb_config *out, const char *text, size_t n, const cha
 void wb_config_release(struct wb_config *c);
 
 /* A source address on its own ("hf://owner/repo@rev"); bare paths are WB_SCHEME_FILE when
- * allow_path. Used by the config and by commands that take a source. */
+ * allow_path. Used by the config and by commands that take a source. -1: WB_ERR_CONFIG, with a
+ * text that holds no credentials. */
 int wb_uri_parse(struct wb_uri *out, const char *text, bool allow_path, struct wb_err *err);
 void wb_uri_release(struct wb_uri *u);
 
+/* Past WB_FINDINGS_MAX only the counters grow. The text is made one printable line and cut at 700
+ * bytes; it must hold no secret. */
 void wb_findings_add(struct wb_findings *f, enum wb_severity sev, const char *id, struct wb_pos pos,
 	const char *hint, const char *fmt, ...) WB_PRINTF(6, 7);
 void wb_findings_release(struct wb_findings *f);

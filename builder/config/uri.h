@@ -1,0 +1,18 @@
+/* What the config's own files share of source addresses beyond wb_uri_parse(). */
+#ifndef WB_BUILDER_CONFIG_URI_H
+#define WB_BUILDER_CONFIG_URI_H
+
+#include <stdbool.h>
+
+#include "builder/config/config.h"
+
+/* Azure's own URL form, https://ACCOUNT.blob.core.windows.net/CONTAINER/PATH; false when text is
+ * none. *out is azure://ACCOUNT/CONTAINER/PATH, freed by the caller. */
+bool wb_uri_from_blob_url(char **out, const char *text);
+
+/* Has this URL a user name or password in it? */
+bool wb_uri_has_userinfo(const char *text);
+/* Has this URL a query that carries a signature or token? */
+bool wb_uri_is_signed(const char *text);
+
+#endif
