@@ -188,12 +188,14 @@ int wb_http_req_redirect(struct wb_http_req *req, struct wb_err *err)
 static int status_line(struct wb_http_req *req, const char *line, size_t n)
 {
 	char text[32];
-	int status = 0;
+	size_t at;
 
 	snprintf(text, sizeof(text), "%.*s", (int)(n < 31 ? n : 31), line);
-	if (sscanf(text, "HTTP/%*[0-9.] %3d", &status) != 1)
+	at = wb_str_starts(text, "HTTP/") ? 5 + strspn(text + 5, "0123456789.") : 0;
+	if (at < 6 || text[at] != ' ' || strspn(text + at + 1, "0123456789") < 3)
 		return -1;
-	req->r.status = status;
+	text[at + 4] = '\0';
+	req->r.status = (int)strtol(text + at + 1, NULL, 10);
 	req->head_done = false;
 	wb_buf_clear(&req->head);
 	return 0;

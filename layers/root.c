@@ -35,7 +35,7 @@ void wb_root_release(struct wb_root *r)
 static int open_in_root(int root, const char *path)
 {
 	struct open_how how = {.flags = DIR_FLAGS, .resolve = RESOLVE_IN_ROOT};
-	long fd;
+	long fd = -1;
 
 	/* EAGAIN: something was renamed meanwhile and the kernel cannot vouch for "..". */
 	for (int tries = 0; tries < 16; tries++) {

@@ -19,6 +19,14 @@ static const struct alias {
 	{"armel", "arm", "v6"},
 };
 
+/* Every field that takes a word of the tables here has this size; the words are shorter. */
+#define FIELD_SIZE 32
+
+static void put(char field[FIELD_SIZE], const char *word)
+{
+	snprintf(field, FIELD_SIZE, "%s", word);
+}
+
 static void lower(char *s)
 {
 	for (; *s; s++)
@@ -33,13 +41,13 @@ struct wb_platform wb_platform_normal(const struct wb_platform *p)
 	lower(n.arch);
 	lower(n.variant);
 	if (!strcmp(n.os, "macos"))
-		strcpy(n.os, "darwin");
+		put(n.os, "darwin");
 	for (size_t i = 0; i < WB_ARRAY_LEN(aliases); i++) {
 		if (strcmp(n.arch, aliases[i].word))
 			continue;
-		strcpy(n.arch, aliases[i].arch);
+		put(n.arch, aliases[i].arch);
 		if (!n.variant[0])
-			strcpy(n.variant, aliases[i].variant);
+			put(n.variant, aliases[i].variant);
 		break;
 	}
 	if (!strcmp(n.arch, "arm64") && (!strcmp(n.variant, "v8") || !strcmp(n.variant, "8")))
@@ -48,7 +56,7 @@ struct wb_platform wb_platform_normal(const struct wb_platform *p)
 		n.variant[0] = '\0';
 	if (!strcmp(n.arch, "arm")) {
 		if (!n.variant[0])
-			strcpy(n.variant, "v7");
+			put(n.variant, "v7");
 		else if (isdigit((unsigned char)n.variant[0]) && !n.variant[1])
 			snprintf(n.variant, sizeof(n.variant), "v%c", p->variant[0]);
 	}
@@ -80,19 +88,15 @@ static bool word_ok(const char *s)
 int wb_platform_parse(struct wb_platform *out, const char *text, struct wb_err *err)
 {
 	struct wb_platform p = WB_PLATFORM_INIT;
-	char copy[128];
+	wb_autofree char *copy = wb_strdup(text);
 	const char *word[3] = {NULL, NULL, NULL};
 	size_t n = 0;
-	bool ok = strlen(text) < sizeof(copy);
+	bool ok = true;
 
-	if (ok) {
-		char *rest = strcpy(copy, text);
-
-		for (char *w; ok && (w = strsep(&rest, "/"));) {
-			ok = n < 3 && word_ok(w);
-			if (ok)
-				word[n++] = w;
-		}
+	for (char *rest = copy, *w; ok && (w = strsep(&rest, "/"));) {
+		ok = n < 3 && word_ok(w);
+		if (ok)
+			word[n++] = w;
 	}
 	if (ok && n == 1) {
 		ok = is_arch(word[0]);

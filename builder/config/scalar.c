@@ -243,7 +243,7 @@ static char *python_float(double v)
 	do
 		snprintf(digits, sizeof(digits), "%.*e", precision, v);
 	while (strtod(digits, NULL) != v && ++precision < 17);
-	int exponent = atoi(strchr(digits, 'e') + 1);
+	int exponent = (int)strtol(strchr(digits, 'e') + 1, NULL, 10);
 
 	if (exponent >= -4 && exponent < 16) {
 		int decimals = precision - exponent;

@@ -142,16 +142,18 @@ static const struct method {
 
 static void check_fields(const struct wb_read *r, const struct method *m, unsigned given)
 {
-	char missing[160] = "";
+	wb_autofree char *missing = NULL;
 
 	for (size_t i = 0; i < WB_ARRAY_LEN(auth_fields); i++) {
-		if (!(m->required & ~given & 1u << i))
-			continue;
-		if (*missing)
-			strcat(missing, ", ");
-		strcat(missing, auth_fields[i]);
+		wb_autofree char *before = wb_steal(missing);
+
+		if (m->required & ~given & 1u << i)
+			missing = wb_asprintf(
+				"%s%s%s", before ? before : "", before ? ", " : "", auth_fields[i]);
+		else
+			missing = wb_steal(before);
 	}
-	if (*missing)
+	if (missing)
 		wb_read_error(r, "auth-fields", r->map->pos, NULL,
 			"%s must be provided when auth_method is %s", missing, m->name);
 	for (size_t i = 0; i < WB_ARRAY_LEN(auth_fields); i++)
@@ -297,7 +299,7 @@ static bool check_https(const struct wb_read *r, struct wb_source *s)
 {
 	const char *host = strstr(s->uri.url, "://") + 3;
 	const char *base = wb_path_basename(s->mount);
-	const char *ext = extension(s->uri.path);
+	const char *ext = extension(s->uri.path), *base_ext = extension(base);
 
 	if ((wb_str_starts(host, "huggingface.co/") || wb_str_starts(host, "hf.co/")) &&
 		!strstr(host, "/resolve/")) {
@@ -306,7 +308,7 @@ static bool check_https(const struct wb_read *r, struct wb_source *s)
 			"'%s' is a page of the Hugging Face site, not a file", s->uri.text);
 		return false;
 	}
-	if (ext && extension(base) && !strcmp(ext, extension(base))) {
+	if (ext && base_ext && !strcmp(ext, base_ext)) {
 		s->layout = WB_LAYOUT_FILE;
 		return true;
 	}

@@ -1,5 +1,6 @@
 #include "builder/config/yaml.h"
 
+#include <assert.h>
 #include <string.h>
 #include <uthash.h>
 #include <yaml.h>
@@ -322,6 +323,7 @@ static int close_collection(struct loader *l, const yaml_event_t *ev)
 	struct wb_yaml_node *n = l->stack[--l->depth];
 	uint64_t weight = 1;
 
+	assert(n);
 	n->end = byte_of(l, n->flow ? ev->end_mark.index : ev->start_mark.index);
 	if (n->kind == WB_YAML_MAPPING && close_mapping(l, n))
 		return -1;

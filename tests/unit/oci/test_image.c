@@ -122,7 +122,7 @@ static void test_edit(void **state)
 	assert_ok(wb_image_finish(&manifest, &config, &img, NULL, false, &err), &err);
 	assert_string_equal(config.bytes,
 		"{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"A=\",\"AB=x\"]"
-	        ","
+		","
 		"\"Labels\":{}},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]},"
 		"\"history\":[{\"created_by\":\"ENV\",\"empty_layer\":true}],"
 		"\"created\":\"1970-01-01T00:00:00Z\"}");

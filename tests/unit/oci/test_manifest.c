@@ -52,7 +52,7 @@ static void test_artifact(void **state)
 		parse(&m, WB_MT_OCI_MANIFEST,
 			"{\"schemaVersion\":2,\"artifactType\":\"a/b\",\"config\":" DESC(
 				"application/vnd.oci.empty.v1+json") ",\"layers\":[" DESC("x/y") "]"
-	                                                                                         "}",
+												 "}",
 			&err),
 		&err);
 	assert_false(m.image);
@@ -160,7 +160,7 @@ static void test_index_build(void **state)
 	assert_string_equal(doc.bytes,
 		"{\"schemaVersion\":2,\"mediaType\":"
 		"\"application/"
-	        "vnd.docker.distribution.manifest.list.v2+json\",\"manifests\":[" CHILD(
+		"vnd.docker.distribution.manifest.list.v2+json\",\"manifests\":[" CHILD(
 			"linux", "amd64", ",\"x-more\":[1]") "]}");
 }
 
