@@ -40,6 +40,11 @@ bool wb_cancelled(void)
 	return requested != 0;
 }
 
+int wb_cancel_signal(void)
+{
+	return requested;
+}
+
 int wb_cancel_check(struct wb_err *err)
 {
 	if (!wb_cancelled())

@@ -12,6 +12,7 @@
 void wb_cancel_install(void); /* signal handlers; SIGPIPE is ignored */
 void wb_cancel_request(int signum);
 bool wb_cancelled(void);
+int wb_cancel_signal(void);              /* what was requested, 0 when nothing was */
 int wb_cancel_check(struct wb_err *err); /* 0, or -1 with WB_ERR_CANCELLED */
 
 #endif

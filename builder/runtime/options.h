@@ -1,0 +1,42 @@
+/* What the stub was asked to do: options before the command, and for each of them an environment
+ * variable, which a pod can set without knowing the image's entrypoint. An option wins over its
+ * variable. One table says it all (options.c); the man page is checked against it. */
+#ifndef WB_RUNTIME_OPTIONS_H
+#define WB_RUNTIME_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "layers/verify.h"
+
+enum wb_place_mode { WB_PLACE_NONE, WB_PLACE_LINK, WB_PLACE_BIND };
+
+enum wb_extra_mode { WB_EXTRA_FAIL, WB_EXTRA_WARN, WB_EXTRA_IGNORE };
+
+enum wb_stub_action { WB_STUB_RUN, WB_STUB_WAIT, WB_STUB_HELP, WB_STUB_VERSION };
+
+/* Texts are borrowed from argv and the environment. */
+struct wb_stub_options {
+	enum wb_stub_action action;
+	struct wb_verify_options verify;
+	enum wb_extra_mode extra;
+	enum wb_place_mode place;
+	bool place_set;          /* --mount was given: without it, --from means link */
+	const char *from;        /* where the bundle lies, or NULL: at its own paths */
+	const char *manifest;    /* or NULL: FROM/.wbuild/manifest.json */
+	const char *ready_file;  /* or NULL */
+	const char *failed_file; /* or NULL */
+	bool fetch;
+	bool json;
+	bool quiet;
+	double timeout; /* of wait, seconds; 0: none */
+	char **command; /* NULL-terminated; command[0] NULL when there is none */
+};
+
+/* argv and env as main() gets them. -1: WB_ERR_USAGE. */
+int wb_stub_options_parse(struct wb_stub_options *out, int argc, char **argv, struct wb_err *err);
+/* The help text; the caller frees. */
+char *wb_stub_help(void);
+
+#endif
