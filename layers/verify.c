@@ -75,7 +75,7 @@ int verify_go_on(const struct verify *v, struct wb_err *err)
 {
 	if (v->deadline > 0 && verify_now() > v->deadline)
 		return wb_err_set(err, WB_ERR_LIMIT,
-			"verification passed its deadline of %.1f s with %s read", v->o->deadline,
+			"verification passed its deadline of %g s with %s read", v->o->deadline,
 			wb_size_text(atomic_load(&v->hashed)).s);
 	return wb_cancel_check(err);
 }

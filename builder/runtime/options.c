@@ -16,7 +16,7 @@ struct option {
 
 static int choose(size_t *out, const char *value, const char *const *words, struct wb_err *err)
 {
-	WB_AUTO(wb_buf_release) struct wb_buf list;
+	WB_AUTO(wb_buf_release) struct wb_buf list = WB_BUF_INIT;
 
 	for (size_t i = 0; words[i]; i++)
 		if (!strcmp(value, words[i])) {

@@ -77,11 +77,17 @@ static bool is_link_to(const char *path, const char *target)
 
 static int link_at(const char *target, const char *path, struct wb_err *err)
 {
-	if (!symlink(target, path) || is_link_to(path, target))
+	struct stat st;
+
+	if (!symlink(target, path))
+		return 0;
+	int errnum = errno;
+
+	if (is_link_to(path, target))
 		return 0;
 	/* some file systems say "read-only" before "exists" */
-	if (errno != EEXIST && access(path, F_OK))
-		return not_writable(path, errno, err);
+	if (errnum != EEXIST && lstat(path, &st))
+		return not_writable(path, errnum, err);
 	return in_the_way(path, "is there already", err);
 }
 

@@ -32,8 +32,7 @@ int wb_stub_wait(const struct wb_stub_options *o, struct wb_err *err)
 			return -1;
 		if (o->timeout > 0 && now() - start > o->timeout)
 			return wb_err_set(err, WB_ERR_LIMIT,
-				"\"%.200s\" did not appear within %.1f s", o->ready_file,
-				o->timeout);
+				"\"%.200s\" did not appear within %g s", o->ready_file, o->timeout);
 		nanosleep(&pause, NULL);
 	}
 }
