@@ -67,7 +67,8 @@ static int settle_type(struct wb_document *doc, const char *label, struct wb_err
 	return 0;
 }
 
-/* Digest and size are computed here, whatever the place said. */
+/* The digest is computed here and compared with the one asked for, or with the one that the place
+ * said the document has. */
 static int check_document(struct wb_document *doc, const struct wb_digest *want, const char *label,
 	struct wb_err *err)
 {
@@ -77,6 +78,8 @@ static int check_document(struct wb_document *doc, const struct wb_digest *want,
 		return wb_err_set(err, WB_ERR_LIMIT,
 			"%s: a manifest of %llu bytes is larger than the limit of %u", label,
 			(unsigned long long)doc->desc.size, WB_OCI_MANIFEST_MAX);
+	if (!want && !wb_digest_is_zero(&doc->desc.digest))
+		want = &doc->desc.digest;
 	wb_sha256_once(&got, doc->bytes, doc->desc.size);
 	if (want && !wb_digest_equal(&got, want))
 		return wb_err_set(err, WB_ERR_INTEGRITY,

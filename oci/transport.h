@@ -111,7 +111,8 @@ struct wb_transport;
 struct wb_transport_ops {
 	const char *name; /* "oci", "oci-archive", "docker-archive", "docker" */
 	/* ref is a tag or "sha256:…" digest; NULL: what the place's name says, else the only image
-	 * there. WB_ERR_NOT_FOUND when there is none. */
+	 * there. WB_ERR_NOT_FOUND when there is none. out->desc.size is the number of bytes; its
+	 * digest and media type are what the place states of them, or zero and NULL. */
 	int (*resolve)(struct wb_document *out, struct wb_transport *t, const char *ref,
 		struct wb_err *err);
 	/* By digest; d's media type and size are hints where the place does not know better. */
@@ -150,7 +151,6 @@ struct wb_transport {
 	char *label;            /* the place's name, for messages; freed by wb_transport_free() */
 	const char *host;       /* registries: "ghcr.io"; else NULL. The implementation's memory */
 	const char *repository; /* registries: "owner/name"; else NULL */
-	bool oci_only;          /* writing: cannot hold docker's media types */
 	bool single;            /* writing: holds one image of one platform (docker-archive) */
 	bool plain_layers;      /* writing: layers are re-encoded, so manifest digests change */
 };

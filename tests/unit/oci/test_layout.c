@@ -1,0 +1,299 @@
+#include "ocitest.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "oci/layout_index.h"
+
+static const struct wb_manifest_put v1 = {.root = true, .tag = "v1"};
+static const struct wb_manifest_put unnamed = {.root = true};
+
+static char *read_text(const char *dir, const char *name)
+{
+	wb_autofree char *path = wb_asprintf("%s/%s", dir, name);
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_buf b;
+
+	wb_buf_init(&b, 1 << 20, "test");
+	assert_ok(wb_file_read(&b, path, &err), &err);
+	return b.data;
+}
+
+static void write_text(const char *dir, const char *name, const char *text)
+{
+	wb_autofree char *path = wb_asprintf("%s/%s", dir, name);
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_ok(wb_file_put(path, text, strlen(text), 0644, WB_FILE_REPLACE, &err), &err);
+}
+
+static void put(const char *dir, const char *place, const char *content,
+	const struct wb_manifest_put *how, struct wb_document *manifest)
+{
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_transport_freep)
+	struct wb_transport *t = ocitest_must_open(dir, place, WB_TRANSPORT_WRITE);
+
+	ocitest_put_image(manifest, t, "amd64", content, WB_CODING_ZSTD, how);
+	assert_ok(wb_transport_commit(t, &err), &err);
+}
+
+static void test_write_and_read(void **state)
+{
+	char *dir = wbtest_dir();
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_document_release) struct wb_document m = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_document_release) struct wb_document got = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_document_release) struct wb_document pinned = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_image_release) struct wb_image img = WB_IMAGE_INIT;
+
+	put(dir, "oci:img", "weights", &v1, &m);
+	WB_AUTO(wb_transport_freep)
+	struct wb_transport *t = ocitest_must_open(dir, "oci:img:v1", WB_TRANSPORT_READ);
+
+	assert_ok(wb_transport_resolve(&got, t, NULL, &err), &err);
+	assert_true(wb_digest_equal(&got.desc.digest, &m.desc.digest));
+	assert_string_equal(got.bytes, m.bytes);
+	assert_ok(wb_transport_resolve(&pinned, t, wb_digest_text(&m.desc.digest).s, &err), &err);
+	assert_ok(wb_image_load(&img, t, &got, &err), &err);
+	assert_int_equal(img.layers.n, 2);
+	wb_vec_foreach (layer, &img.layers) {
+		wb_autofree char *bytes = NULL;
+		uint64_t offset = 1;
+		wb_autofree char *path = t->ops->blob_path(t, layer, &offset);
+		bool has = false;
+
+		assert_ok(wb_transport_has_blob(&has, t, layer, &err), &err);
+		assert_true(has);
+		assert_ok(wb_transport_read_blob(&bytes, t, layer, 1 << 20, "x", &err), &err);
+		assert_non_null(path);
+		assert_int_equal(offset, 0);
+	}
+	wbtest_rmdir(dir);
+}
+
+/* The one unnamed image is replaced, named ones of others stay, so do members nobody knows. */
+static void test_index_kept(void **state)
+{
+	char *dir = wbtest_dir();
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_layout_index_release) struct wb_layout_index x = WB_LAYOUT_INDEX_INIT;
+
+	put(dir, "oci:img", "one", &v1, NULL);
+	wb_autofree char *path = wb_asprintf("%s/img", dir);
+	wb_autofree char *text = read_text(path, "index.json");
+
+	text[strlen(text) - 1] = '\0';
+	wb_autofree char *more = wb_asprintf("%s,\"x-theirs\":[true]}", text);
+
+	write_text(path, "index.json", more);
+	put(dir, "oci:img", "two", &unnamed, NULL);
+	put(dir, "oci:img", "three", &unnamed, NULL);
+	put(dir, "oci:img:v1", "four", &unnamed, NULL); /* the place's own tag */
+	put(dir, "oci:img", "five",
+		&(struct wb_manifest_put){.root = true, .tag = "v2", .name = "docker.io/a/b:v2"},
+		NULL);
+	put(dir, "oci:img", "six",
+		&(struct wb_manifest_put){.root = true, .tag = "v2", .name = "docker.io/c/d:v2"},
+		NULL);
+	wb_autofree char *after = read_text(path, "index.json");
+
+	assert_contains(after, "\"x-theirs\":[true]");
+	assert_ok(wb_layout_index_parse(&x, after, strlen(after), "x", &err), &err);
+	assert_int_equal(x.entries.n, 4); /* unnamed, v1, a/b:v2, c/d:v2 */
+	assert_non_null(wb_layout_index_find(&x, "v1", "x", &err));
+	assert_non_null(wb_layout_index_find(&x, "docker.io/c/d:v2", "x", &err));
+	assert_null(wb_layout_index_find(&x, "v2", "x", &err));
+	assert_contains(err.text, "more than one");
+	assert_null(wb_layout_index_find(&x, NULL, "x", &err));
+	assert_int_equal(err.code, WB_ERR_USAGE);
+	assert_null(wb_layout_index_find(&x, "v9", "x", &err));
+	assert_int_equal(err.code, WB_ERR_NOT_FOUND);
+	assert_contains(err.hint, "v1");
+	wbtest_rmdir(dir);
+}
+
+/* Freed without commit: blobs may be there, but no image is. */
+static void test_abandoned(void **state)
+{
+	char *dir = wbtest_dir();
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_document got = WB_DOCUMENT_INIT;
+	struct wb_transport *t = ocitest_must_open(dir, "oci:img", WB_TRANSPORT_WRITE);
+
+	ocitest_put_image(NULL, t, "amd64", "x", WB_CODING_NONE, &v1);
+	wb_transport_free(t);
+	assert_null(ocitest_open(dir, "oci:img", WB_TRANSPORT_READ, &err));
+	assert_contains(err.hint, "not finished");
+	put(dir, "oci:img", "x", &v1, NULL);
+	t = ocitest_must_open(dir, "oci:img", WB_TRANSPORT_READ);
+	assert_ok(wb_transport_resolve(&got, t, "v1", &err), &err);
+	wb_document_release(&got);
+	wb_transport_free(t);
+	wbtest_rmdir(dir);
+}
+
+static void test_foreign_folder(void **state)
+{
+	char *dir = wbtest_dir();
+	struct wb_err err = WB_ERR_INIT;
+
+	write_text(dir, "precious.txt", "x");
+	wb_autofree char *place = wb_asprintf("oci:%s", "../");
+	WB_AUTO(wb_place_release) struct wb_place p = WB_PLACE_INIT;
+
+	p.path = wb_strdup(dir);
+	p.kind = WB_PLACE_LAYOUT;
+	assert_null(wb_layout_open(&p, WB_TRANSPORT_WRITE, &err));
+	assert_int_equal(err.code, WB_ERR_USAGE);
+	assert_contains(err.text, "precious.txt");
+	assert_null(wb_layout_open(&p, WB_TRANSPORT_READ, &err));
+	assert_int_equal(err.code, WB_ERR_NOT_FOUND);
+	write_text(dir, "oci-layout", "{\"imageLayoutVersion\":\"2.0.0\"}");
+	assert_null(wb_layout_open(&p, WB_TRANSPORT_READ, &err));
+	assert_int_equal(err.code, WB_ERR_UNSUPPORTED);
+	wbtest_rmdir(dir);
+}
+
+/* Wrong bytes under a right name are found, whatever their size. */
+static void test_damaged(void **state)
+{
+	char *dir = wbtest_dir();
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_document_release) struct wb_document m = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_image_release) struct wb_image img = WB_IMAGE_INIT;
+	struct wb_document got = WB_DOCUMENT_INIT;
+	char *out = NULL;
+
+	put(dir, "oci:img", "weights", &v1, &m);
+	WB_AUTO(wb_transport_freep)
+	struct wb_transport *t = ocitest_must_open(dir, "oci:img", WB_TRANSPORT_READ);
+
+	assert_ok(wb_image_load(&img, t, &m, &err), &err);
+	const struct wb_descriptor *layer = &img.layers.items[1];
+	uint64_t offset;
+	wb_autofree char *path = t->ops->blob_path(t, layer, &offset);
+	int fd = open(path, O_WRONLY);
+
+	assert_int_equal(pwrite(fd, "!", 1, (off_t)layer->size / 2), 1);
+	assert_err(
+		wb_transport_read_blob(&out, t, layer, 1 << 20, "x", &err), &err, WB_ERR_INTEGRITY);
+	assert_int_equal(pwrite(fd, "!", 1, (off_t)layer->size), 1);
+	assert_err(
+		wb_transport_read_blob(&out, t, layer, 1 << 20, "x", &err), &err, WB_ERR_INTEGRITY);
+	close(fd);
+	assert_err(
+		wb_transport_read_blob(&out, t, layer, 10, "the thing", &err), &err, WB_ERR_LIMIT);
+	assert_contains(err.text, "the thing");
+
+	wb_autofree char *manifest =
+		wb_asprintf("%s/img/blobs/sha256/%s", dir, wb_digest_hex(&m.desc.digest).s);
+
+	assert_int_equal(truncate(manifest, 10), 0);
+	assert_err(wb_transport_resolve(&got, t, NULL, &err), &err, WB_ERR_INTEGRITY);
+	assert_int_equal(unlink(manifest), 0);
+	assert_err(wb_transport_resolve(&got, t, NULL, &err), &err, WB_ERR_NOT_FOUND);
+	assert_int_equal(mkfifo(manifest, 0600), 0);
+	assert_err(wb_transport_resolve(&got, t, NULL, &err), &err, WB_ERR_FORMAT);
+	wbtest_rmdir(dir);
+}
+
+static void test_put_from_file(void **state)
+{
+	char *dir = wbtest_dir();
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_descriptor_release) struct wb_descriptor d = WB_DESCRIPTOR_INIT;
+	WB_AUTO(wb_descriptor_release) struct wb_descriptor lie = WB_DESCRIPTOR_INIT;
+	wb_autofree char *file = wb_asprintf("%s/blob", dir);
+	struct wb_put_result how;
+	struct stat a, b;
+	WB_AUTO(wb_transport_freep)
+	struct wb_transport *t = ocitest_must_open(dir, "oci:img", WB_TRANSPORT_WRITE);
+
+	write_text(dir, "blob", "0123456789");
+	wb_descriptor_of(&d, "a/b", "0123456789", 10);
+	wb_descriptor_of(&lie, "a/b", "012345678x", 10);
+	struct wb_blob_source src = {.path = file, .whole_file = true};
+
+	assert_err(wb_transport_put_blob(&how, t, &lie, &src, NULL, &err), &err, WB_ERR_INTEGRITY);
+	wb_autofree char *none =
+		wb_asprintf("%s/img/blobs/sha256/%s", dir, wb_digest_hex(&lie.digest).s);
+
+	assert_int_not_equal(access(none, F_OK), 0);
+	src.trusted = src.allow_link = true;
+	assert_ok(wb_transport_put_blob(&how, t, &d, &src, NULL, &err), &err);
+	assert_int_equal(how.how, WB_PUT_CLONED);
+	wb_autofree char *blob =
+		wb_asprintf("%s/img/blobs/sha256/%s", dir, wb_digest_hex(&d.digest).s);
+
+	assert_int_equal(stat(file, &a), 0);
+	assert_int_equal(stat(blob, &b), 0);
+	assert_int_equal(a.st_ino, b.st_ino);
+	assert_ok(wb_transport_put_blob(&how, t, &d, &src, NULL, &err), &err);
+	assert_int_equal(how.how, WB_PUT_PRESENT);
+
+	/* a part of a file, and a file that is too short */
+	WB_AUTO(wb_descriptor_release) struct wb_descriptor part = WB_DESCRIPTOR_INIT;
+	const struct wb_blob_source middle = {.path = file, .offset = 3};
+
+	wb_descriptor_of(&part, "a/b", "3456", 4);
+	assert_ok(wb_transport_put_blob(&how, t, &part, &middle, NULL, &err), &err);
+	assert_int_equal(how.how, WB_PUT_SENT);
+	part.size = 8;
+	assert_err(
+		wb_transport_put_blob(&how, t, &part, &middle, NULL, &err), &err, WB_ERR_INTEGRITY);
+	wbtest_rmdir(dir);
+}
+
+/* A foreign reader agrees; skipped aloud where there is none. */
+static void test_skopeo(void **state)
+{
+	char *dir = wbtest_dir();
+	WB_AUTO(wb_document_release) struct wb_document m = WB_DOCUMENT_INIT;
+
+	put(dir, "oci:img", "weights", &v1, &m);
+	wb_autofree char *ref = wb_asprintf("oci:%s/img:v1", dir);
+	wb_autofree char *copy = wb_asprintf("oci:%s/copy:v1", dir);
+	wb_autofree char *out = wb_asprintf("%s/out", dir);
+	const char *const inspect[] = {"skopeo", "inspect", ref, NULL};
+	const char *const args[] = {
+		"skopeo", "--insecure-policy", "copy", "-q", "--preserve-digests", ref, copy, NULL};
+	int rc = ocitest_run(inspect, out);
+
+	if (rc < 0) {
+		print_message("[  SKIP  ] skopeo is not installed\n");
+		wbtest_rmdir(dir);
+		skip();
+	}
+	assert_int_equal(rc, 0);
+	wb_autofree char *text = read_text(dir, "out");
+
+	assert_contains(text, wb_digest_text(&m.desc.digest).s);
+	assert_contains(text, "amd64");
+	assert_int_equal(ocitest_run(args, out), 0);
+
+	/* and what skopeo wrote is read */
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_document_release) struct wb_document got = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_transport_freep)
+	struct wb_transport *t = ocitest_must_open(dir, "oci:copy:v1", WB_TRANSPORT_READ);
+
+	assert_ok(wb_transport_resolve(&got, t, NULL, &err), &err);
+	assert_true(wb_digest_equal(&got.desc.digest, &m.desc.digest));
+	wbtest_rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_write_and_read),
+		cmocka_unit_test(test_index_kept),
+		cmocka_unit_test(test_abandoned),
+		cmocka_unit_test(test_foreign_folder),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_put_from_file),
+		cmocka_unit_test(test_skopeo),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
