@@ -1,0 +1,33 @@
+/* The base image: what the bundle is appended to. One image per platform, from any transport, or
+ * nothing at all ("scratch"). */
+#ifndef WB_BUILDER_BUILD_BASE_H
+#define WB_BUILDER_BUILD_BASE_H
+
+#include "builder/build/place.h"
+#include "layers/store.h"
+#include "layers/stream.h"
+#include "oci/image.h"
+
+struct wb_base {
+	struct wb_transport *transport; /* NULL: scratch */
+	char *name;                     /* as given, or NULL */
+	struct wb_digest digest;        /* of the manifest or index that the name stood for */
+	WB_VEC(struct wb_image) images; /* one per platform */
+	size_t layers;                  /* of the image with most */
+};
+
+#define WB_BASE_INIT ((struct wb_base){0})
+
+/* ref: "scratch" or an IMAGE; platforms: comma list or NULL (all of the base; linux/amd64 for
+ * scratch). */
+int wb_base_open(struct wb_base *out, const char *ref, const char *platforms,
+	const struct wb_place_opts *opts, struct wb_err *err);
+void wb_base_release(struct wb_base *b);
+
+/* The attributes that the base gives to the ancestors of paths, so that our layers repeat them.
+ * Layers at hand are read (once: the store remembers); of a base in a registry, which is not
+ * downloaded for this, the folders that an image usually has are left to it. */
+int wb_base_dirs(struct wb_dir_attrs *out, struct wb_base *b, const struct wb_tree *tree,
+	struct wb_store *store, struct wb_err *err);
+
+#endif

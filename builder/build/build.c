@@ -1,0 +1,225 @@
+#include "builder/build/build.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "builder/build/runtime.h"
+#include "oci/mediatype.h"
+
+/* The stub and the manifest. */
+#define OWN_LAYERS 2
+
+struct build {
+	const struct wb_build_opts *opts;
+	struct wb_build_result *out;
+	struct wb_config config;
+	struct wb_store *store;
+	struct wb_plan plan;
+	struct wb_base base;
+	struct wb_dir_attrs dirs;
+	struct wb_layers layers;
+	struct wb_assembled assembled;
+	struct wb_pack_opts pack;
+	int64_t epoch;
+};
+
+static void build_release(struct build *b)
+{
+	wb_assembled_release(&b->assembled);
+	wb_layers_release(&b->layers);
+	wb_dir_attrs_release(&b->dirs);
+	wb_base_release(&b->base);
+	wb_plan_release(&b->plan);
+	wb_store_close(b->store);
+	wb_config_release(&b->config);
+}
+
+int wb_source_date_epoch(int64_t *out, struct wb_err *err)
+{
+	const char *text = wb_env("SOURCE_DATE_EPOCH");
+	uint64_t v = 0;
+
+	if (text && (!wb_parse_u64(&v, text) || v > 253402300799u)) /* the year 9999 */
+		return wb_err_set(err, WB_ERR_USAGE,
+			"SOURCE_DATE_EPOCH: \"%.40s\" is not a number of seconds", text);
+	*out = (int64_t)v;
+	return 0;
+}
+
+static void show_finding(const struct wb_findings *f, const struct wb_finding *finding)
+{
+	static const enum wb_level levels[] = {
+		[WB_SEV_ERROR] = WB_LOG_ERROR,
+		[WB_SEV_WARNING] = WB_LOG_WARNING,
+		[WB_SEV_NOTE] = WB_LOG_NOTE,
+	};
+	struct wb_err line = WB_ERR_INIT;
+
+	wb_err_at(&line, f->file, finding->pos.line, finding->pos.column, "%s", finding->text);
+	if (finding->hint)
+		wb_err_hint(&line, "%s", finding->hint);
+	wb_log_err_as(levels[finding->severity], &line);
+}
+
+int wb_config_open(struct wb_config *out, const char *dir, const char *file, struct wb_err *err)
+{
+	int rc = wb_config_load(out, dir, file, err);
+	bool first = rc != 0;
+
+	/* err is the first error: the caller shows it, after all the others */
+	wb_vec_foreach (f, &out->findings.list) {
+		if (f->severity == WB_SEV_ERROR && first)
+			first = false;
+		else
+			show_finding(&out->findings, f);
+	}
+	return rc;
+}
+
+static int open_base(struct build *b, struct wb_err *err)
+{
+	const struct wb_build_opts *o = b->opts;
+	const char *ref = o->base                ? o->base
+	                  : b->config.base_image ? b->config.base_image
+	                                         : "scratch";
+
+	if (wb_base_open(&b->base, ref, o->platforms, &o->place, err))
+		return -1;
+	if (b->base.layers + OWN_LAYERS >= WB_LAYERS_MAX)
+		return wb_err_set(err, WB_ERR_UNSUPPORTED,
+			"base \"%s\" has %zu layers: no room for more below the limit of %u", ref,
+			b->base.layers, WB_LAYERS_MAX);
+	return 0;
+}
+
+static int pack(struct build *b, struct wb_err *err)
+{
+	WB_AUTO(wb_layer_plan_release) struct wb_layer_plan layers = WB_LAYER_PLAN_INIT;
+	const struct wb_layer_limits limits = {
+		.max_layers = WB_LAYERS_MAX - OWN_LAYERS - b->base.layers};
+
+	wb_layer_plan_make(&layers, &b->plan.tree, &limits);
+	if (layers.merged)
+		wb_note("%zu layers were merged to stay below %u with the base's %zu",
+			layers.merged, WB_LAYERS_MAX, b->base.layers);
+	if (wb_pack(&b->layers, &layers, &b->pack, b->store, err) ||
+		wb_plan_remember(&b->plan, b->store, err))
+		return -1;
+	wb_vec_foreach (l, &b->layers.list) {
+		b->out->layer_bytes += l->size;
+		b->out->packed += !l->cached;
+		b->out->packed_bytes += l->cached ? 0 : l->bytes;
+	}
+	b->out->layers = b->layers.list.n;
+	return 0;
+}
+
+static int add_stubs(struct build *b, struct wb_err *err)
+{
+	for (size_t i = 0; b->opts->stub && i < b->base.images.n; i++) {
+		WB_AUTO(wb_layers_release) struct wb_layers layer = WB_LAYERS_INIT;
+		wb_autofree char *path = wb_stub_path(&b->base.images.items[i].platform, err);
+
+		if (!path || wb_stub_layer(&layer, path, &b->pack, b->store, err))
+			return -1;
+		wb_assembled_set_stub(&b->assembled, i, &layer, b->store);
+	}
+	return 0;
+}
+
+static int add_manifest(struct build *b, struct wb_err *err)
+{
+	WB_AUTO(wb_bundle_manifest_release)
+	struct wb_bundle_manifest manifest = WB_BUNDLE_MANIFEST_INIT;
+	WB_AUTO(wb_layers_release) struct wb_layers layer = WB_LAYERS_INIT;
+
+	wb_plan_manifest(&manifest, &b->plan);
+	if (wb_manifest_layer(
+		    &layer, &b->assembled.manifest_text, &manifest, &b->pack, b->store, err))
+		return -1;
+	wb_assembled_add_layers(&b->assembled, &layer, &b->plan, "bundle manifest", b->store);
+	return 0;
+}
+
+static int assemble(struct build *b, struct wb_err *err)
+{
+	const struct wb_assemble_opts opts = {
+		.config = &b->config,
+		.verify = b->opts->verify,
+		.epoch = b->epoch,
+		.docker = b->opts->docker,
+		.labels = b->opts->labels,
+		.annotations = b->opts->annotations,
+		.env = b->opts->env,
+	};
+
+	b->assembled.plan = &b->plan;
+	wb_assembled_set_base(&b->assembled, &b->base);
+	wb_assembled_add_layers(&b->assembled, &b->layers, &b->plan, NULL, b->store);
+	if (add_stubs(b, err) || add_manifest(b, err))
+		return -1;
+	return wb_assemble(&b->assembled, &opts, err);
+}
+
+static int write_outputs(struct build *b, struct wb_err *err)
+{
+	const struct wb_build_opts *o = b->opts;
+
+	for (size_t i = 0; i < o->n_outputs; i++)
+		if (wb_output_write(&o->outputs[i], &b->assembled, o->tags, o->n_tags, &o->place,
+			    o->jobs, err))
+			return -1;
+	return 0;
+}
+
+static int check_outputs(const struct wb_build_opts *o, struct wb_err *err)
+{
+	for (size_t i = 0; i < o->n_outputs; i++)
+		if (wb_output_check(&o->outputs[i], o->n_tags, err))
+			return -1;
+	return 0;
+}
+
+static int prepare(struct build *b, struct wb_err *err)
+{
+	const struct wb_build_opts *o = b->opts;
+
+	if (wb_source_date_epoch(&b->epoch, err) || check_outputs(o, err) ||
+		wb_config_open(&b->config, o->dir, o->file, err))
+		return -1;
+	b->store = wb_store_open(o->cache_dir, err);
+	if (!b->store)
+		return -1;
+	b->pack = (struct wb_pack_opts){
+		.codec = o->codec,
+		.stream = {.mtime = (uint64_t)b->epoch, .dirs = &b->dirs},
+		.jobs = o->jobs,
+	};
+	return 0;
+}
+
+int wb_build_run(struct wb_build_result *out, const struct wb_build_opts *opts, struct wb_err *err)
+{
+	WB_AUTO(build_release) struct build b = {.opts = opts, .out = out};
+
+	if (prepare(&b, err) || wb_plan_make(&b.plan, &b.config, b.store, &opts->plan, err) ||
+		wb_sizes_check(&b.plan, &opts->sizes, err) || open_base(&b, err) ||
+		wb_plan_fetch(&b.plan, b.store, &opts->plan, err) ||
+		wb_base_dirs(&b.dirs, &b.base, &b.plan.tree, b.store, err) || pack(&b, err) ||
+		assemble(&b, err) || write_outputs(&b, err))
+		return -1;
+	out->files = b.plan.files.n;
+	out->bytes = b.plan.bytes;
+	out->unique_bytes = b.plan.tree.bytes;
+	out->config = b.assembled.configs.items[0].desc.digest;
+	wb_descriptor_copy(&out->root, &b.assembled.root.desc);
+	return 0;
+}
+
+void wb_build_result_release(struct wb_build_result *r)
+{
+	wb_descriptor_release(&r->root);
+}

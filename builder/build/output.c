@@ -1,0 +1,317 @@
+#include "builder/build/output.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "base/pool.h"
+#include "base/text.h"
+#include "builder/build/export.h"
+
+/* --- the SPEC ----------------------------------------------------------------------------- */
+
+struct spec {
+	char *type, *dest;
+	bool tar, has_tar;
+};
+
+static void spec_release(struct spec *s)
+{
+	free(s->type);
+	free(s->dest);
+}
+
+static int spec_pair(struct spec *s, const char *key, const char *value, struct wb_err *err)
+{
+	char **text = !strcmp(key, "type") ? &s->type : !strcmp(key, "dest") ? &s->dest : NULL;
+
+	if (text) {
+		free(*text);
+		*text = wb_strdup(value);
+		return 0;
+	}
+	if (strcmp(key, "tar"))
+		return wb_err_set(err, WB_ERR_USAGE,
+			"--output: unknown key \"%s\" (type, dest and tar are known)", key);
+	if (strcmp(value, "true") && strcmp(value, "false"))
+		return wb_err_set(
+			err, WB_ERR_USAGE, "--output: tar is true or false, not \"%s\"", value);
+	s->has_tar = true;
+	s->tar = !strcmp(value, "true");
+	return 0;
+}
+
+static int spec_parse(struct spec *s, const char *text, struct wb_err *err)
+{
+	while (*text) {
+		size_t n = strcspn(text, ",");
+		wb_autofree char *pair = wb_strndup(text, n);
+		char *eq = strchr(pair, '=');
+
+		if (!eq)
+			return wb_err_set(
+				err, WB_ERR_USAGE, "--output: \"%s\" is not KEY=VALUE", pair);
+		*eq = '\0';
+		if (spec_pair(s, pair, eq + 1, err))
+			return -1;
+		text += n + (text[n] == ',');
+	}
+	return 0;
+}
+
+int wb_output_parse(struct wb_output *out, const char *text, struct wb_err *err)
+{
+	static const struct {
+		const char *type;
+		enum wb_output_kind kind;
+	} types[] = {
+		{"oci", WB_OUTPUT_ARCHIVE},
+		{"docker", WB_OUTPUT_DOCKER_ARCHIVE},
+		{"registry", WB_OUTPUT_REGISTRY},
+		{"local", WB_OUTPUT_LOCAL},
+		{"tar", WB_OUTPUT_TAR},
+	};
+	WB_AUTO(spec_release) struct spec s = {0};
+
+	if (!strchr(text, '=')) {
+		*out = (struct wb_output){WB_OUTPUT_LOCAL, wb_strdup(text)};
+		return 0;
+	}
+	if (spec_parse(&s, text, err))
+		return -1;
+	for (size_t i = 0; s.type && i < WB_ARRAY_LEN(types); i++) {
+		if (strcmp(s.type, types[i].type))
+			continue;
+		enum wb_output_kind kind = types[i].kind;
+
+		if (s.has_tar && kind != WB_OUTPUT_ARCHIVE)
+			return wb_err_set(err, WB_ERR_USAGE, "--output: tar= goes with type=oci");
+		if (s.has_tar && !s.tar)
+			kind = WB_OUTPUT_LAYOUT;
+		if (kind != WB_OUTPUT_REGISTRY && (!s.dest || !*s.dest))
+			return wb_err_set(
+				err, WB_ERR_USAGE, "--output: type=%s needs dest=", s.type);
+		*out = (struct wb_output){kind, wb_steal(s.dest)};
+		return 0;
+	}
+	return wb_err_set(err, WB_ERR_USAGE,
+		"--output: type is oci, docker, registry, local or tar, not \"%s\"",
+		s.type ? s.type : "");
+}
+
+void wb_output_release(struct wb_output *o)
+{
+	free(o->dest);
+	*o = (struct wb_output){0};
+}
+
+int wb_output_check(const struct wb_output *o, size_t n_tags, struct wb_err *err)
+{
+	if (o->kind == WB_OUTPUT_REGISTRY) {
+		if (n_tags)
+			return 0;
+		wb_err_set(err, WB_ERR_USAGE, "a push needs a name");
+		return wb_err_hint(err, "give one with -t REGISTRY/NAME:TAG");
+	}
+	wb_autofree char *dir = wb_path_dirname(o->dest);
+	struct stat st;
+
+	if (stat(dir, &st))
+		return wb_err_sys(err, errno, "output \"%s\"", o->dest);
+	bool is_dir = !stat(o->dest, &st) && S_ISDIR(st.st_mode);
+
+	if (is_dir && (o->kind == WB_OUTPUT_ARCHIVE || o->kind == WB_OUTPUT_DOCKER_ARCHIVE ||
+			      o->kind == WB_OUTPUT_TAR))
+		return wb_err_set(
+			err, WB_ERR_USAGE, "output \"%s\" is a folder; give a file name", o->dest);
+	return 0;
+}
+
+/* --- writing through a transport ---------------------------------------------------------- */
+
+/* One blob of the image and where its bytes are. */
+struct item {
+	const struct wb_descriptor *desc;
+	struct wb_blob_source source;
+	struct wb_transport *from; /* the base's blobs */
+	char *path;                /* owned, when the base has a plain file */
+};
+
+struct writing {
+	struct wb_transport *to;
+	WB_VEC(struct item) items;
+};
+
+static void writing_release(struct writing *w)
+{
+	wb_vec_foreach (i, &w->items)
+		free(i->path);
+	wb_vec_free(&w->items);
+	wb_transport_free(w->to);
+}
+
+static int open_base_blob(struct wb_reader **out, void *arg, uint64_t offset, struct wb_err *err)
+{
+	struct item *item = arg;
+	struct wb_transport *t = item->from;
+
+	if (!offset)
+		return wb_transport_open_blob(out, t, item->desc, err);
+	return t->ops->open_blob(out, t, item->desc, offset, err);
+}
+
+/* A blob of the store: verified, and never written to again. */
+static void add_ours(struct writing *w, const struct wb_image_layer *l)
+{
+	struct item *item = wb_vec_push(&w->items);
+
+	item->desc = &l->desc;
+	item->source = (struct wb_blob_source){
+		.path = l->path, .whole_file = true, .allow_link = true, .trusted = true};
+}
+
+static void collect_items(struct writing *w, const struct wb_assembled *a)
+{
+	for (size_t i = 0; i < a->n_stubs; i++)
+		if (a->stubs[i].path)
+			add_ours(w, &a->stubs[i]);
+	wb_vec_foreach (l, &a->layers)
+		add_ours(w, l);
+	wb_vec_foreach (d, &a->base_layers) {
+		struct item *item = wb_vec_push(&w->items);
+		struct wb_transport *from = a->base->transport;
+
+		item->desc = d;
+		item->from = from;
+		if (from->ops->blob_path)
+			item->path = from->ops->blob_path(from, d, &item->source.offset);
+		item->source.path = item->path;
+	}
+}
+
+static int put_item(void *arg, size_t index, struct wb_err *err)
+{
+	struct writing *w = arg;
+	struct item *item = &w->items.items[index];
+	struct wb_blob_source source = item->source;
+	struct wb_put_opts opts = {0};
+
+	if (item->from) {
+		source.open = open_base_blob;
+		source.arg = item;
+		if (item->from->host && w->to->host && !strcmp(item->from->host, w->to->host))
+			opts.mount_from = item->from->repository;
+	}
+	return wb_transport_put_blob(NULL, w->to, item->desc, &source, &opts, err);
+}
+
+static int announce(struct writing *w, const struct wb_assembled *a, struct wb_err *err)
+{
+	wb_descriptors all = {0};
+
+	wb_vec_foreach (i, &w->items)
+		wb_descriptor_copy(wb_vec_push(&all), i->desc);
+	wb_vec_foreach (c, &a->configs)
+		wb_descriptor_copy(wb_vec_push(&all), &c->desc);
+	int rc = wb_transport_announce(w->to, all.items, all.n, err);
+
+	wb_descriptors_release(&all);
+	return rc;
+}
+
+static int put_documents(struct writing *w, const struct wb_assembled *a,
+	const struct wb_manifest_put *how, struct wb_err *err)
+{
+	wb_vec_foreach (c, &a->configs)
+		if (wb_transport_put_bytes(w->to, &c->desc, c->bytes, err))
+			return -1;
+	for (size_t i = 0; a->manifests.n > 1 && i < a->manifests.n; i++)
+		if (wb_transport_put_manifest(
+			    w->to, &a->manifests.items[i], &(struct wb_manifest_put){0}, err))
+			return -1;
+	return wb_transport_put_manifest(w->to, &a->root, how, err);
+}
+
+static int write_place(const struct wb_place *place, const char *name, const struct wb_assembled *a,
+	const struct wb_place_opts *opts, unsigned jobs, struct wb_err *err)
+{
+	WB_AUTO(writing_release) struct writing w = {0};
+	struct wb_manifest_put how = {.root = true,
+		.name = name,
+		.tag = place->kind == WB_PLACE_REGISTRY ? place->reference.tag : place->tag};
+
+	w.to = wb_place_open(place, WB_TRANSPORT_WRITE, opts, err);
+	if (!w.to)
+		return -1;
+	collect_items(&w, a);
+	if (announce(&w, a, err) || wb_pool_run(jobs, w.items.n, put_item, &w, err) ||
+		put_documents(&w, a, &how, err))
+		return -1;
+	return wb_transport_commit(w.to, err);
+}
+
+static int write_registry(const struct wb_assembled *a, const struct wb_reference *tags,
+	size_t n_tags, const struct wb_place_opts *opts, unsigned jobs, struct wb_err *err)
+{
+	for (size_t i = 0; i < n_tags; i++) {
+		WB_AUTO(wb_place_release)
+		struct wb_place place = {.kind = WB_PLACE_REGISTRY, .has_reference = true};
+
+		wb_reference_copy(&place.reference, &tags[i]);
+		wb_reference_default_tag(&place.reference);
+		wb_autofree char *name = wb_reference_text(&place.reference);
+
+		if (write_place(&place, name, a, opts, jobs, err))
+			return -1;
+	}
+	return 0;
+}
+
+static int write_file_place(const struct wb_output *o, enum wb_place_kind kind,
+	const struct wb_assembled *a, const struct wb_reference *tags, size_t n_tags,
+	const struct wb_place_opts *opts, unsigned jobs, struct wb_err *err)
+{
+	size_t i = 0;
+
+	do {
+		WB_AUTO(wb_place_release) struct wb_place place = {.kind = kind};
+		wb_autofree char *name = NULL;
+
+		place.path = wb_strdup(o->dest);
+		if (n_tags) {
+			wb_reference_copy(&place.reference, &tags[i]);
+			wb_reference_default_tag(&place.reference);
+			place.has_reference = kind == WB_PLACE_DOCKER_ARCHIVE;
+			place.tag = wb_strdup(place.reference.tag);
+			name = wb_reference_text(&place.reference);
+		} else {
+			place.tag = wb_strdup("latest");
+		}
+		if (write_place(&place, name, a, opts, jobs, err))
+			return -1;
+		/* an archive is one file, written anew: it takes one name */
+	} while (kind == WB_PLACE_LAYOUT && ++i < n_tags);
+	return 0;
+}
+
+int wb_output_write(const struct wb_output *o, const struct wb_assembled *a,
+	const struct wb_reference *tags, size_t n_tags, const struct wb_place_opts *opts,
+	unsigned jobs, struct wb_err *err)
+{
+	switch (o->kind) {
+	case WB_OUTPUT_LAYOUT:
+		return write_file_place(o, WB_PLACE_LAYOUT, a, tags, n_tags, opts, jobs, err);
+	case WB_OUTPUT_ARCHIVE:
+		return write_file_place(o, WB_PLACE_ARCHIVE, a, tags, n_tags, opts, jobs, err);
+	case WB_OUTPUT_DOCKER_ARCHIVE:
+		return write_file_place(
+			o, WB_PLACE_DOCKER_ARCHIVE, a, tags, n_tags, opts, jobs, err);
+	case WB_OUTPUT_REGISTRY: return write_registry(a, tags, n_tags, opts, jobs, err);
+	case WB_OUTPUT_LOCAL: return wb_export_dir(o->dest, a->plan, a->manifest_text, err);
+	case WB_OUTPUT_TAR: return wb_export_tar(o->dest, a->plan, a->manifest_text, err);
+	}
+	return 0;
+}

@@ -1,0 +1,286 @@
+#include "builder/build/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "builder/build/local.h"
+
+#define DATA_MOUNT "/app/data"
+
+/* Credentials that the documentation tells people to keep in data/: read by the sources that need
+ * them, never packed. */
+static const char *const legacy_credentials[] = {
+	"service_account.json", "s3_credentials.json", NULL};
+
+static unsigned add_source(
+	struct wb_plan *p, const char *label, const char *mount, const struct wb_source *config)
+{
+	struct wb_plan_source *s = wb_vec_push(&p->sources);
+
+	s->label = wb_strdup(label);
+	s->mount = wb_strdup(mount);
+	s->config = config;
+	return wb_tree_group(&p->tree, label, mount);
+}
+
+static struct wb_statcache *open_cache(struct wb_plan *p, struct wb_store *store, const char *dir)
+{
+	struct wb_statcache *c = wb_statcache_load(store, dir);
+
+	*wb_vec_push(&p->caches) = c;
+	return c;
+}
+
+/* --- data/ -------------------------------------------------------------------------------- */
+
+static void tell_left_out(const struct wb_local_result *r, const char *folder)
+{
+	wb_vec_foreach (name, &r->left_out)
+		wb_note("%s/%s holds credentials: it is read where a source needs it, and not "
+			"packed",
+			folder, *name);
+	if (r->ignored)
+		wb_note("%s: .truss_ignore leaves out %zu %s", folder, r->ignored,
+			r->ignored == 1 ? "entry" : "entries");
+}
+
+static int add_data(struct wb_plan *p, struct wb_store *store, struct wb_err *err)
+{
+	const struct wb_config *c = p->config;
+	wb_autofree char *dir = wb_path_normalize(p->dir, c->data_dir);
+	wb_autofree char *ignore_path = wb_path_join(p->dir, ".truss_ignore");
+	struct stat st;
+
+	if (stat(dir, &st)) {
+		if (errno == ENOENT && !strcmp(c->data_dir, "data"))
+			return 0;
+		wb_err_sys(err, errno, "data_dir \"%s\"", c->data_dir);
+		err->code = WB_ERR_CONFIG;
+		return -1;
+	}
+	struct wb_ignore *ignore = wb_ignore_load(ignore_path, err);
+
+	if (!ignore)
+		return -1;
+	struct wb_local_opts opts = {
+		.dest = DATA_MOUNT,
+		.ignore = ignore,
+		.ignore_prefix = c->data_dir,
+		.never = legacy_credentials,
+		.cache = open_cache(p, store, dir),
+	};
+	WB_AUTO(wb_local_result_release) struct wb_local_result result;
+	unsigned group = add_source(p, c->data_dir, DATA_MOUNT, NULL);
+	int rc = wb_local_add(&result, &p->tree, group, dir, &opts, err);
+
+	wb_ignore_free(ignore);
+	if (!rc)
+		tell_left_out(&result, c->data_dir);
+	return rc;
+}
+
+/* --- local weights ------------------------------------------------------------------------ */
+
+static void tell_patterns(const struct wb_config *c, const struct wb_source *s, const size_t *hits)
+{
+	for (size_t i = 0; i < s->allow.list.n + s->ignore.list.n; i++) {
+		bool allow = i < s->allow.list.n;
+		const struct wb_pattern *pattern =
+			allow ? &s->allow.list.items[i]
+			      : &s->ignore.list.items[i - s->allow.list.n];
+		struct wb_err warning = WB_ERR_INIT;
+
+		if (hits[i])
+			continue;
+		wb_err_at(&warning, c->file, pattern->pos.line, pattern->pos.column,
+			"%s \"%s\" matches nothing in %s",
+			allow ? "allow_patterns" : "ignore_patterns", pattern->text, s->uri.text);
+		wb_log_err_as(WB_LOG_WARNING, &warning);
+	}
+}
+
+static int no_file_left(
+	const struct wb_config *c, const struct wb_source *s, size_t filtered, struct wb_err *err)
+{
+	wb_err_at(err, c->file, s->pos.line, s->pos.column, "%s: no file left%s", s->uri.text,
+		filtered ? " after its patterns" : "");
+	return filtered
+	               ? wb_err_hint(err, "%zu files are there; see the patterns in docs/config.md",
+				 filtered)
+	               : -1;
+}
+
+static int add_local_weights(
+	struct wb_plan *p, struct wb_store *store, const struct wb_source *s, struct wb_err *err)
+{
+	const struct wb_config *c = p->config;
+	wb_autofree char *path = wb_path_normalize(p->dir, s->uri.path);
+	wb_autofree size_t *hits = wb_calloc(s->allow.list.n + s->ignore.list.n, sizeof(*hits));
+	struct wb_local_opts opts = {
+		.dest = s->mount,
+		.filter = s,
+		.hits = hits,
+		.cache = open_cache(p, store, path),
+	};
+	WB_AUTO(wb_local_result_release) struct wb_local_result result = {0};
+	unsigned group = add_source(p, s->uri.text, s->mount, s);
+
+	if (wb_local_add(&result, &p->tree, group, path, &opts, err)) {
+		if (err->code != WB_ERR_NOT_FOUND)
+			return -1;
+		struct wb_err why = *err;
+
+		wb_err_at(err, c->file, s->pos.line, s->pos.column, "%s", why.text);
+		return -1;
+	}
+	tell_patterns(c, s, hits);
+	if (result.files + result.links == 0)
+		return no_file_left(c, s, result.filtered, err);
+	return 0;
+}
+
+/* --- the whole plan ----------------------------------------------------------------------- */
+
+static int add_config_source(struct wb_plan *p, struct wb_store *store, const struct wb_source *s,
+	const struct wb_plan_opts *opts, struct wb_err *err)
+{
+	if (s->use_volume && !opts->bundle_volumes) {
+		add_source(p, s->uri.text, s->mount, s);
+		p->sources.items[p->sources.n - 1].skipped = true;
+		return 0;
+	}
+	if (s->uri.scheme == WB_SCHEME_FILE)
+		return add_local_weights(p, store, s, err);
+	wb_err_at(err, p->config->file, s->pos.line, s->pos.column,
+		"%s: %s:// sources cannot be fetched by this build of wbuild", s->uri.text,
+		wb_scheme_name(s->uri.scheme));
+	return -1;
+}
+
+/* What reports show, in path order. */
+static void list_files(struct wb_plan *p)
+{
+	for (struct wb_node *node = p->tree.by_path; node; node = node->hh.next) {
+		if (node->type == WB_NODE_DIR)
+			continue;
+		struct wb_plan_file *f = wb_vec_push(&p->files);
+
+		f->path = wb_strdup(node->path);
+		f->source = node->group;
+		p->links += node->type == WB_NODE_SYMLINK;
+		if (node->type == WB_NODE_FILE)
+			f->size = node->content.size;
+		p->sources.items[node->group].files++;
+		p->sources.items[node->group].bytes += f->size;
+		p->bytes += f->size;
+	}
+}
+
+int wb_plan_make(struct wb_plan *out, const struct wb_config *c, struct wb_store *store,
+	const struct wb_plan_opts *opts, struct wb_err *err)
+{
+	*out = (struct wb_plan){.config = c, .dir = realpath(c->dir, NULL)};
+	if (!out->dir)
+		return wb_err_sys(err, errno, "cannot read \"%s\"", c->dir);
+	if (add_data(out, store, err))
+		return -1;
+	wb_vec_foreach (s, &c->sources)
+		if (add_config_source(out, store, s, opts, err))
+			return -1;
+	list_files(out);
+	return 0;
+}
+
+int wb_plan_fetch(struct wb_plan *p, struct wb_store *store, const struct wb_plan_opts *opts,
+	struct wb_err *err)
+{
+	return wb_tree_finish(&p->tree, opts->jobs, err);
+}
+
+int wb_plan_remember(struct wb_plan *p, struct wb_store *store, struct wb_err *err)
+{
+	wb_vec_foreach (cache, &p->caches)
+		if (wb_statcache_save(*cache, &p->tree, store, err))
+			return -1;
+	return 0;
+}
+
+void wb_plan_release(struct wb_plan *p)
+{
+	wb_vec_foreach (s, &p->sources) {
+		free(s->label);
+		free(s->revision);
+		free(s->mount);
+	}
+	wb_vec_free(&p->sources);
+	wb_vec_foreach (f, &p->files)
+		free(f->path);
+	wb_vec_free(&p->files);
+	wb_vec_foreach (cache, &p->caches)
+		wb_statcache_free(*cache);
+	wb_vec_free(&p->caches);
+	wb_tree_release(&p->tree);
+	free(p->dir);
+	*p = WB_PLAN_INIT;
+}
+
+/* --- the bundle manifest ------------------------------------------------------------------ */
+
+static void manifest_entry(struct wb_bundle_manifest *m, const struct wb_node *node)
+{
+	const struct wb_node *holder = node->same ? node->same : node;
+	struct wb_bundle_entry *e = wb_vec_push(&m->entries);
+
+	e->path = wb_strdup(node->path);
+	e->mode = node->mode;
+	e->source = node->group;
+	switch (node->type) {
+	case WB_NODE_DIR: e->type = WB_BUNDLE_DIR; break;
+	case WB_NODE_SYMLINK:
+		e->type = WB_BUNDLE_SYMLINK;
+		e->target = wb_strdup(node->target);
+		break;
+	case WB_NODE_FILE:
+		e->type = WB_BUNDLE_FILE;
+		e->size = node->content.size;
+		e->digest = holder->content.digest;
+		e->n_chunks = holder->n_chunks;
+		if (holder->n_chunks) {
+			e->chunks = wb_calloc(holder->n_chunks, sizeof(*e->chunks));
+			memcpy(e->chunks, holder->chunks, holder->n_chunks * sizeof(*e->chunks));
+		}
+		break;
+	}
+}
+
+/* Directories that only lead to files need no entry; an empty one does. */
+static bool is_listed(const struct wb_tree *t, size_t i)
+{
+	const struct wb_node *node = t->nodes.items[i];
+
+	return node->type != WB_NODE_DIR || i + 1 == t->nodes.n ||
+	       !wb_path_within(t->nodes.items[i + 1]->path, node->path);
+}
+
+void wb_plan_manifest(struct wb_bundle_manifest *out, const struct wb_plan *p)
+{
+	*out = WB_BUNDLE_MANIFEST_INIT;
+	wb_vec_foreach (s, &p->sources) {
+		struct wb_bundle_source *b = wb_vec_push(&out->sources);
+
+		b->label = wb_strdup(s->label);
+		b->revision = wb_strdup(s->revision);
+		b->mount = wb_strdup(s->mount);
+		if (s->config && s->config->layout == WB_LAYOUT_HF_CACHE && !s->skipped &&
+			!out->hf_cache)
+			out->hf_cache = wb_strdup(p->config->hf_cache_dir);
+	}
+	for (size_t i = 0; i < p->tree.nodes.n; i++)
+		if (is_listed(&p->tree, i))
+			manifest_entry(out, p->tree.nodes.items[i]);
+}

@@ -1,0 +1,62 @@
+/* The plan: every file that the image will hold, resolved.
+ *
+ * wb_plan_make() walks local folders and lists remote sources; nothing is downloaded and no content
+ * is read. Local files are in the tree at once, for they are on disk; remote ones enter it when
+ * wb_plan_fetch() has them in the store, verified. Then the tree can be packed. */
+#ifndef WB_BUILDER_BUILD_PLAN_H
+#define WB_BUILDER_BUILD_PLAN_H
+
+#include "builder/build/statcache.h"
+#include "builder/config/config.h"
+#include "layers/manifest.h"
+#include "layers/store.h"
+#include "layers/tree.h"
+
+struct wb_plan_opts {
+	bool bundle_volumes;
+	bool offline;
+	unsigned jobs;
+};
+
+struct wb_plan_file {
+	char *path;      /* in the image, no leading slash */
+	uint64_t size;   /* 0 for links */
+	unsigned source; /* index into sources */
+};
+
+struct wb_plan_source {
+	char *label;                    /* "data", "hf://owner/repo": as manifests name it */
+	char *revision;                 /* resolved, or NULL */
+	char *mount;                    /* absolute */
+	const struct wb_source *config; /* NULL for data/ */
+	size_t files;
+	uint64_t bytes;
+	bool skipped; /* a use_volume entry that is fetched at start */
+};
+
+struct wb_plan {
+	const struct wb_config *config;
+	char *dir; /* the config's folder, absolute */
+	struct wb_tree tree;
+	WB_VEC(struct wb_plan_source) sources; /* index: the tree's group */
+	WB_VEC(struct wb_plan_file) files;
+	WB_VEC(struct wb_statcache *) caches;
+	uint64_t bytes; /* of all files; equal ones counted each */
+	size_t links;
+};
+
+#define WB_PLAN_INIT ((struct wb_plan){0})
+
+/* c and store outlive the plan. */
+int wb_plan_make(struct wb_plan *out, const struct wb_config *c, struct wb_store *store,
+	const struct wb_plan_opts *opts, struct wb_err *err);
+/* Afterwards the tree is finished. */
+int wb_plan_fetch(struct wb_plan *p, struct wb_store *store, const struct wb_plan_opts *opts,
+	struct wb_err *err);
+/* After packing: what was learned of local files. */
+int wb_plan_remember(struct wb_plan *p, struct wb_store *store, struct wb_err *err);
+/* The bundle manifest of a packed plan: every digest is known. */
+void wb_plan_manifest(struct wb_bundle_manifest *out, const struct wb_plan *p);
+void wb_plan_release(struct wb_plan *p);
+
+#endif

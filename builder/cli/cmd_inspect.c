@@ -1,0 +1,221 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "builder/build/loaded.h"
+#include "builder/cli/report_args.h"
+
+#define SHOWN 10
+
+/* --- JSON --------------------------------------------------------------------------------- */
+
+static json_t *layers_json(const struct wb_loaded_image *img)
+{
+	json_t *out = json_array();
+
+	for (size_t i = 0; i < img->image.layers.n; i++) {
+		const struct wb_descriptor *d = &img->image.layers.items[i];
+		const char *by = wb_loaded_created_by(img, i);
+		json_t *o = json_object();
+
+		wb_json_set_str(o, "digest", wb_digest_text(&d->digest).s);
+		wb_json_set_str(o, "diffId", wb_digest_text(&img->image.diff_ids.items[i]).s);
+		wb_json_set_str(o, "mediaType", d->media_type);
+		wb_json_set_u64(o, "size", d->size);
+		if (by)
+			wb_json_set_str(o, "createdBy", by);
+		wb_json_append(out, o);
+	}
+	return out;
+}
+
+static json_t *files_json(const struct wb_bundle_manifest *m)
+{
+	json_t *out = json_array();
+
+	wb_vec_foreach (e, &m->entries) {
+		json_t *o = json_object();
+		wb_autofree char *path = wb_asprintf("/%s", e->path);
+
+		wb_json_set_str(o, "path", path);
+		if (e->type == WB_BUNDLE_FILE) {
+			wb_json_set_u64(o, "size", e->size);
+			wb_json_set_str(o, "sha256", wb_digest_hex(&e->digest).s);
+		} else if (e->type == WB_BUNDLE_SYMLINK) {
+			wb_json_set_str(o, "target", e->target);
+		}
+		wb_json_set_str(o, "source", m->sources.items[e->source].label);
+		wb_json_append(out, o);
+	}
+	return out;
+}
+
+static json_t *sources_json(const struct wb_bundle_manifest *m)
+{
+	json_t *out = json_array();
+
+	wb_vec_foreach (s, &m->sources) {
+		json_t *o = json_object();
+
+		wb_json_set_str(o, "source", s->label);
+		if (s->revision)
+			wb_json_set_str(o, "revision", s->revision);
+		wb_json_set_str(o, "mount", s->mount);
+		wb_json_append(out, o);
+	}
+	return out;
+}
+
+static json_t *image_json(const struct wb_loaded_image *img)
+{
+	json_t *o = json_object();
+
+	wb_json_set_str(o, "platform", wb_platform_text(&img->image.platform).s);
+	wb_json_set_str(o, "manifest", wb_digest_text(&img->manifest.digest).s);
+	wb_json_set_str(o, "config", wb_digest_text(&img->config.digest).s);
+	wb_json_set(o, "layers", layers_json(img));
+	if (img->has_bundle) {
+		wb_json_set(o, "sources", sources_json(&img->bundle));
+		wb_json_set(o, "files", files_json(&img->bundle));
+	}
+	return o;
+}
+
+static void print_json(const struct wb_loaded *l)
+{
+	json_t *out = json_object(), *images = json_array();
+
+	wb_json_set_str(out, "digest", wb_digest_text(&l->root.digest).s);
+	wb_json_set_str(out, "mediaType", l->root.media_type);
+	wb_vec_foreach (img, &l->images)
+		wb_json_append(images, image_json(img));
+	wb_json_set(out, "images", images);
+	wb_print_json(out);
+}
+
+/* --- text --------------------------------------------------------------------------------- */
+
+static void print_args(const struct wb_image *img, enum wb_image_args which, const char *title)
+{
+	const json_t *args = wb_image_args(img, which);
+	size_t i;
+	json_t *word;
+
+	if (!args)
+		return;
+	printf("%-10s ", title);
+	json_array_foreach (args, i, word)
+		printf(" %s", json_string_value(word));
+	putchar('\n');
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const struct wb_bundle_entry *x = *(const struct wb_bundle_entry *const *)a;
+	const struct wb_bundle_entry *y = *(const struct wb_bundle_entry *const *)b;
+
+	if (x->size != y->size)
+		return x->size < y->size ? 1 : -1;
+	return strcmp(x->path, y->path);
+}
+
+static void print_entry(const struct wb_bundle_entry *e)
+{
+	wb_autofree char *path = wb_text_quote(e->path, 4096);
+
+	switch (e->type) {
+	case WB_BUNDLE_FILE: printf("  %10s  /%s\n", wb_size_text(e->size).s, path); break;
+	case WB_BUNDLE_SYMLINK: printf("  %10s  /%s -> %s\n", "link", path, e->target); break;
+	case WB_BUNDLE_DIR: printf("  %10s  /%s/\n", "folder", path); break;
+	}
+}
+
+static void print_files(const struct wb_bundle_manifest *m, bool all)
+{
+	wb_autofree const struct wb_bundle_entry **list = wb_calloc(m->entries.n, sizeof(*list));
+
+	for (size_t i = 0; i < m->entries.n; i++)
+		list[i] = &m->entries.items[i];
+	if (!all && m->entries.n)
+		qsort(list, m->entries.n, sizeof(*list), by_size);
+	printf("\nFiles\n");
+	for (size_t i = 0; i < m->entries.n && (all || i < SHOWN); i++)
+		print_entry(list[i]);
+	if (!all && m->entries.n > SHOWN)
+		printf("  ... and %zu more (--all lists them)\n", m->entries.n - SHOWN);
+}
+
+static void print_sources(const struct wb_bundle_manifest *m)
+{
+	printf("\nSources\n");
+	wb_vec_foreach (s, &m->sources) {
+		size_t files = 0;
+		uint64_t bytes = 0;
+
+		wb_vec_foreach (e, &m->entries) {
+			bool here = &m->sources.items[e->source] == s;
+
+			files += here && e->type == WB_BUNDLE_FILE;
+			bytes += here ? e->size : 0;
+		}
+		printf("  %10s  %7zu files  %s  (%s%s%s)\n", wb_size_text(bytes).s, files, s->mount,
+			s->label, s->revision ? " at " : "", s->revision ? s->revision : "");
+	}
+}
+
+static void print_image(const struct wb_loaded_image *img, bool all)
+{
+	printf("\nPlatform    %s\nManifest    %s\nConfig      %s\n",
+		wb_platform_text(&img->image.platform).s, wb_digest_text(&img->manifest.digest).s,
+		wb_digest_text(&img->config.digest).s);
+	print_args(&img->image, WB_IMAGE_ENTRYPOINT, "Entrypoint");
+	print_args(&img->image, WB_IMAGE_CMD, "Command");
+	printf("\nLayers\n");
+	for (size_t i = 0; i < img->image.layers.n; i++) {
+		const struct wb_descriptor *d = &img->image.layers.items[i];
+		const char *by = wb_loaded_created_by(img, i);
+		wb_autofree char *text = wb_text_quote(by ? by : "", 60);
+
+		printf("  %10s  %.19s  %s\n", wb_size_text(d->size).s, wb_digest_text(&d->digest).s,
+			text);
+	}
+	if (!img->has_bundle)
+		return;
+	print_sources(&img->bundle);
+	print_files(&img->bundle, all);
+}
+
+static int run(const struct wb_args *args, struct wb_err *err)
+{
+	WB_AUTO(wb_loaded_release) struct wb_loaded loaded = WB_LOADED_INIT;
+	const struct wb_place_opts opts = {.plain_http = wb_args_has(args, OPT_PLAIN_HTTP),
+		.ca_file = wb_args_last(args, OPT_CA_FILE)};
+	bool json;
+
+	if (wb_format_is_json(&json, args, err) ||
+		wb_loaded_open(&loaded, args->operands.items[0], &opts, err))
+		return -1;
+	if (json) {
+		print_json(&loaded);
+		return 0;
+	}
+	printf("Digest      %s\nType        %s\n", wb_digest_text(&loaded.root.digest).s,
+		loaded.root.media_type);
+	wb_vec_foreach (img, &loaded.images)
+		print_image(img, wb_args_has(args, OPT_ALL));
+	return 0;
+}
+
+static const enum wb_opt options[] = {
+	OPT_FORMAT, OPT_ALL, OPT_PLAIN_HTTP, OPT_CA_FILE, OPTS_COMMON, OPT_END};
+
+const struct wb_command wb_cmd_inspect = {
+	.name = "inspect",
+	.operands = "IMAGE",
+	.summary = "what is in an image: layers, files, sizes, sources",
+	.min_operands = 1,
+	.max_operands = 1,
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,205 @@
+#include "oci/layer_scan.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/cancel.h"
+
+#define READ_SIZE (256u << 10)
+
+/* libarchive pulls from a wb_reader; the first error is kept, because libarchive's own text would
+ * hide it. */
+struct source {
+	struct wb_reader *reader;
+	uint8_t *buf;
+	struct wb_err error;
+};
+
+static la_ssize_t pull(struct archive *a, void *arg, const void **p)
+{
+	struct source *s = arg;
+	size_t got = 0;
+
+	if (wb_reader_read(s->reader, s->buf, READ_SIZE, &got, &s->error)) {
+		archive_set_error(a, ARCHIVE_FATAL, "%s", s->error.text);
+		return -1;
+	}
+	*p = s->buf;
+	return (la_ssize_t)got;
+}
+
+static const char *clean_path(char *path)
+{
+	size_t n = strlen(path);
+
+	while (n && path[n - 1] == '/')
+		path[--n] = '\0';
+	for (;;) {
+		if (path[0] == '/')
+			path++;
+		else if (path[0] == '.' && (path[1] == '/' || path[1] == '\0'))
+			path++;
+		else
+			return path;
+	}
+}
+
+static enum wb_layer_entry_type entry_type(struct archive_entry *e)
+{
+	if (archive_entry_hardlink(e))
+		return WB_LAYER_ENTRY_LINK;
+	switch (archive_entry_filetype(e)) {
+	case AE_IFDIR: return WB_LAYER_ENTRY_DIR;
+	case AE_IFREG: return WB_LAYER_ENTRY_FILE;
+	case AE_IFLNK: return WB_LAYER_ENTRY_LINK;
+	default: return WB_LAYER_ENTRY_OTHER;
+	}
+}
+
+static int read_error(
+	const struct source *s, struct archive *a, const char *what, struct wb_err *err)
+{
+	if (s->error.code) {
+		*err = s->error;
+		return wb_err_wrap(err, "%s", what);
+	}
+	const char *text = archive_error_string(a);
+
+	return wb_err_set(err, WB_ERR_FORMAT, "%s: not a readable tar: %s", what,
+		text ? text : "unknown reason");
+}
+
+static void fill_entry(struct wb_layer_entry *out, struct archive_entry *e, char *name)
+{
+	const char *hardlink = archive_entry_hardlink(e);
+	int64_t size = archive_entry_size(e);
+
+	*out = (struct wb_layer_entry){
+		.type = entry_type(e),
+		.path = clean_path(name),
+		.link = hardlink ? hardlink : archive_entry_symlink(e),
+		.mode = archive_entry_perm(e),
+		.uid = (unsigned)archive_entry_uid(e),
+		.gid = (unsigned)archive_entry_gid(e),
+		.size = size > 0 && !hardlink ? (uint64_t)size : 0,
+	};
+}
+
+static int pass_data(struct archive *a, const struct source *s, const char *what,
+	const struct wb_layer_visitor *v, struct wb_err *err)
+{
+	wb_autofree char *buf = wb_alloc(READ_SIZE);
+
+	for (;;) {
+		la_ssize_t n = archive_read_data(a, buf, READ_SIZE);
+
+		if (n == 0)
+			return 0;
+		if (n < 0)
+			return read_error(s, a, what, err);
+		if (wb_cancel_check(err) || v->data(v->arg, buf, (size_t)n, err))
+			return -1;
+	}
+}
+
+static int scan(struct archive *a, const struct source *s, const char *what,
+	const struct wb_layer_visitor *v, struct wb_err *err)
+{
+	struct archive_entry *e;
+
+	for (uint64_t n = 0;; n++) {
+		int rc = archive_read_next_header(a, &e);
+		struct wb_layer_entry entry;
+
+		if (rc == ARCHIVE_EOF)
+			return s->error.code ? read_error(s, a, what, err) : 0;
+		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
+			return read_error(s, a, what, err);
+		if (n == WB_LAYER_ENTRIES_MAX)
+			return wb_err_set(err, WB_ERR_LIMIT, "%s: more than %d entries", what,
+				WB_LAYER_ENTRIES_MAX);
+		wb_autofree char *name = wb_strdup(archive_entry_pathname(e));
+
+		if (!name)
+			return wb_err_set(err, WB_ERR_FORMAT, "%s: an entry without a name", what);
+		fill_entry(&entry, e, name);
+		if (wb_cancel_check(err) || v->entry(v->arg, &entry, err))
+			return -1;
+		if (v->data && entry.type == WB_LAYER_ENTRY_FILE && pass_data(a, s, what, v, err))
+			return -1;
+	}
+}
+
+/* libarchive stops at the end of the tar; the reader verifies at the end of the blob. */
+static int drain(struct source *s, const char *what, struct wb_err *err)
+{
+	size_t got;
+
+	do {
+		if (wb_reader_read(s->reader, s->buf, READ_SIZE, &got, err))
+			return wb_err_wrap(err, "%s", what);
+	} while (got);
+	return 0;
+}
+
+int wb_layer_scan(
+	struct wb_reader *r, const char *what, const struct wb_layer_visitor *v, struct wb_err *err)
+{
+	wb_autofree uint8_t *buf = wb_alloc_pages(READ_SIZE);
+	struct source s = {.reader = r, .buf = buf};
+	struct archive *a = archive_read_new();
+	int rc;
+
+	archive_read_support_filter_gzip(a);
+	archive_read_support_filter_zstd(a);
+	archive_read_support_format_tar(a);
+	archive_read_support_format_empty(a);
+	if (archive_read_open(a, &s, NULL, pull, NULL) != ARCHIVE_OK)
+		rc = read_error(&s, a, what, err);
+	else
+		rc = scan(a, &s, what, v, err);
+	archive_read_free(a);
+	return rc ? rc : drain(&s, what, err);
+}
+
+/* --- one file ----------------------------------------------------------------------------- */
+
+struct wanted {
+	const char *path;
+	struct wb_buf bytes;
+	bool inside, found;
+};
+
+static int match_entry(void *arg, const struct wb_layer_entry *e, struct wb_err *err)
+{
+	struct wanted *w = arg;
+
+	w->inside = e->type == WB_LAYER_ENTRY_FILE && !strcmp(e->path, w->path);
+	w->found |= w->inside;
+	return 0;
+}
+
+static int keep_data(void *arg, const void *p, size_t n, struct wb_err *err)
+{
+	struct wanted *w = arg;
+
+	return w->inside ? wb_buf_add(&w->bytes, p, n, err) : 0;
+}
+
+int wb_layer_read_file(char **out, size_t *n, struct wb_reader *r, const char *what,
+	const char *path, size_t limit, struct wb_err *err)
+{
+	struct wanted w = {.path = path};
+	const struct wb_layer_visitor v = {match_entry, keep_data, &w};
+
+	wb_buf_init(&w.bytes, limit, path);
+	int rc = wb_layer_scan(r, what, &v, err);
+
+	*n = w.bytes.len;
+	*out = !rc && w.found ? wb_buf_steal(&w.bytes) : NULL;
+	wb_buf_release(&w.bytes);
+	return rc;
+}
