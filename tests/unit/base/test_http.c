@@ -16,6 +16,7 @@ struct world {
 	char *seen_body;
 	size_t seen_len;
 	bool body_ok;
+	pthread_mutex_t lock; /* connections are served by threads of their own */
 };
 
 static char pattern(size_t i)
@@ -37,6 +38,7 @@ static void note(struct world *w, const struct httpd_request *r)
 	char v[256];
 	const char *x;
 
+	pthread_mutex_lock(&w->lock);
 	x = httpd_header(r, "Authorization", v, sizeof(v));
 	snprintf(w->last_auth, sizeof(w->last_auth), "%s", x ? x : "");
 	x = httpd_header(r, "X-Private", v, sizeof(v));
@@ -50,6 +52,7 @@ static void note(struct world *w, const struct httpd_request *r)
 	w->body_ok = r->body_len == BIG - 100;
 	for (size_t i = 0; w->body_ok && i < r->body_len; i++)
 		w->body_ok = r->body[i] == pattern(i + 100);
+	pthread_mutex_unlock(&w->lock);
 }
 
 static bool is(const struct httpd_request *r, const char *target)
@@ -157,7 +160,9 @@ static bool serve(int fd, const struct httpd_request *r, void *arg)
 		httpd_reply(fd, 200, "Link: <a>\r\nX-One: 1\r\nlink: <b>\r\n", "hello", 5);
 	} else if (is(r, "/big")) {
 		unsigned long long a = 0, b = BIG - 1;
-		bool part = sscanf(w->last_range, "bytes=%llu-%llu", &a, &b) >= 1;
+		char v[64];
+		const char *range = httpd_header(r, "Range", v, sizeof(v));
+		bool part = range && sscanf(range, "bytes=%llu-%llu", &a, &b) >= 1;
 		char *body = big_body();
 
 		httpd_reply(fd, part ? 206 : 200, NULL, body + a, (size_t)(b - a + 1));
@@ -182,6 +187,7 @@ static int setup(void **state)
 	struct wb_err err = WB_ERR_INIT;
 	struct wb_http_opts o = WB_HTTP_OPTS_INIT;
 
+	pthread_mutex_init(&w->lock, NULL);
 	httpd_start(&w->one, serve, w);
 	httpd_start(&w->two, serve, w);
 	o.backoff_unit_s = 0.01;
