@@ -50,12 +50,12 @@ ROWS = [
      "umoci init --layout $O/i && umoci new --image $O/i:m && "
      "umoci insert --rootless --image $O/i:m $M /models"),
     ("buildah copy, push zstd:1", "peers", ["buildah"],
-     "B='buildah --root $O/s --runroot $O/r --storage-driver vfs'; c=$($B from scratch) && "
+     "B=\"buildah --root $O/s --runroot $O/r --storage-driver vfs\"; c=$($B from scratch) && "
      "$B copy -q $c $M /models && $B commit -q $c m && "
      "$B push -q --compression-format zstd --compression-level 1 m oci:$O/i:m; "
      "$B rmi -fa >/dev/null; rm -rf $O/s $O/r"),
     ("podman build, push zstd", "peers", ["podman"],
-     "B='podman --root $O/s --runroot $O/r --storage-driver vfs'; "
+     "B=\"podman --root $O/s --runroot $O/r --storage-driver vfs\"; "
      "printf 'FROM scratch\\nCOPY . /models\\n' >$O/Dockerfile && "
      "$B build -q --isolation chroot -f $O/Dockerfile -t m $M >/dev/null && "
      "$B push -q --compression-format zstd m oci:$O/i:m; $B rmi -fa >/dev/null; rm -rf $O/s $O/r"),
@@ -65,7 +65,7 @@ ROWS = [
      "skopeo --insecure-policy copy -q --dest-compress-format zstd --dest-compress-level 1 "
      "oci:$O/p:m oci:$O/i:m; rm -rf $O/p"),
     ("crane append", "peers", ["PEER_CRANE"],
-     "tar -C $M -cf $O/l.tar . && $PEER_CRANE append --oci-empty-base -f $O/l.tar -t example.com/m:v1 "
+     "tar -C $M -cf $O/l.tar . && $PEER_CRANE append --oci-empty-base -f $O/l.tar -t example.com/model:v1 "
      "-o $O/i.tar; rm $O/l.tar"),
     ("oras push", "peers", ["PEER_ORAS"],
      "cd $M && $PEER_ORAS push --no-tty --oci-layout $O/i:m $(ls) >/dev/null"),

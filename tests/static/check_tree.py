@@ -30,6 +30,7 @@ STATE_ALLOWED = {
 }
 
 FILE_LINES = 800
+FILE_BYTES = 1 << 20
 TEST_FILE_LINES = 1000  # a list of cases
 FUNCTION_LINES = 100
 
@@ -51,7 +52,8 @@ class Tree:
     def files(self, *ends, under=None):
         """Paths below the root that git would keep, in order."""
         listed = subprocess.run(
-            ["git", "-C", self.root, "ls-files", "-co", "--exclude-standard"],
+            ["git", "-C", self.root, "-c", "core.quotePath=false", "ls-files", "-co",
+             "--exclude-standard"],
             capture_output=True, text=True, check=False)
         if listed.returncode == 0:
             names = listed.stdout.splitlines()
@@ -194,6 +196,11 @@ def check_text(tree):
                                   r"registry\.npmjs", r"files\.pythonhosted", r"\bpypi\.org",
                                   r"proxy\.golang", r"deb\.debian\.org", "crates" + r"\.io"]))
     for path in tree.files():
+        if not re.fullmatch(r"[\w./@+-]+", path):
+            tree.say(path, 0, "a name that is not plain")
+        if os.path.getsize(os.path.join(tree.root, path)) > FILE_BYTES:
+            tree.say(path, 0, f"more than {FILE_BYTES >> 20} MiB")
+            continue
         if path.startswith("tests/fuzz/corpus/") or path == "LICENSE":
             continue
         try:

@@ -59,6 +59,8 @@ holds length "$T_SRC"
 t_case 'no unfinished marks, no paths of one machine, no stray white space'
 plant base/x.c <<<"/* $(echo FIX)ME */"
 finds text '^base/x.c:1: has'
+plant 'a$b' <<<''
+finds text 'not plain'
 holds text "$T_SRC"
 
 t_case 'no variable at file scope outside builder/cli'
