@@ -8,7 +8,7 @@
 #include "base/sha256.h"
 
 /* FIPS 180-4, 4.2.2: the round constants. */
-extern const uint32_t wb_sha256_k[64];
+extern const uint32_t wb_sha256_k[64] __attribute__((aligned(16), visibility("hidden")));
 
 struct wb_sha256_kernel {
 	const char *name;

@@ -7,6 +7,13 @@
 #include <stdbool.h>
 
 #define TARGET __attribute__((target("sha,sse4.1,ssse3")))
+/* What is in memory may have changed there, so it is not kept in a register as well. clang decides
+ * better alone. */
+#if defined(__clang__)
+#define TO_MEMORY(x) ((void)(x))
+#else
+#define TO_MEMORY(x) __asm__("" : "+m"(x))
+#endif
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
 /* One chain's state in the order the instructions want: a holds A, B, E, F, b holds C, D, G, H. */
@@ -31,8 +38,14 @@ INLINE void chain_store(uint32_t h[8], struct chain s)
 	_mm_storeu_si128((__m128i *)(h + 4), _mm_alignr_epi8(hi, lo, 8));
 }
 
-/* Words 4i..4i+3 of the message schedule; w keeps the last sixteen. */
-INLINE __m128i schedule(__m128i w[4], const uint8_t *p, int i)
+/* The last sixteen words of a message schedule. */
+struct words {
+	__m128i w[4];
+	__m128i last;
+};
+
+/* Words 4i..4i+3, with their constants added. */
+INLINE __m128i schedule(struct words *m, const bool in_memory, const uint8_t *p, int i)
 {
 	const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
 	__m128i next;
@@ -40,52 +53,68 @@ INLINE __m128i schedule(__m128i w[4], const uint8_t *p, int i)
 	if (i < 4) {
 		next = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(p + 16 * i)), swap);
 	} else {
-		__m128i w3 = w[(i + 3) & 3];
-
-		next = _mm_sha256msg1_epu32(w[i & 3], w[(i + 1) & 3]);
-		next = _mm_add_epi32(next, _mm_alignr_epi8(w3, w[(i + 2) & 3], 4));
-		next = _mm_sha256msg2_epu32(next, w3);
+		next = _mm_sha256msg1_epu32(m->w[i & 3], m->w[(i + 1) & 3]);
+		next = _mm_add_epi32(next, _mm_alignr_epi8(m->last, m->w[(i + 2) & 3], 4));
+		next = _mm_sha256msg2_epu32(next, m->last);
 	}
-	w[i & 3] = next;
-	return _mm_add_epi32(next, _mm_loadu_si128((const __m128i *)(wb_sha256_k + 4 * i)));
+	m->last = m->w[i & 3] = next;
+	if (in_memory)
+		TO_MEMORY(m->w[i & 3]);
+	return _mm_add_epi32(next, _mm_load_si128((const __m128i *)(wb_sha256_k + 4 * i)));
 }
 
-INLINE void rounds(struct chain *s, __m128i wk, __m128i wk_high)
+/* Four rounds of n chains over the same words. The instruction takes its words from one fixed
+ * register, so all chains use them before the next words go there. */
+INLINE void rounds(struct chain *s, const int n, __m128i wk)
 {
-	s->b = _mm_sha256rnds2_epu32(s->b, s->a, wk);
-	s->a = _mm_sha256rnds2_epu32(s->a, s->b, wk_high);
+	WB_SHA256_UNROLL
+	for (int c = 0; c < n; c++)
+		s[c].b = _mm_sha256rnds2_epu32(s[c].b, s[c].a, wk);
+	wk = _mm_shuffle_epi32(wk, 0x0e);
+	WB_SHA256_UNROLL
+	for (int c = 0; c < n; c++)
+		s[c].a = _mm_sha256rnds2_epu32(s[c].a, s[c].b, wk);
 }
 
-/* nsame chains share one message schedule; one more chain may run beside them on its own. */
+/* One block each: nsame chains over p, nother over q (the last of s).
+ *
+ * Everything waits for the chains, so they must stay in the sixteen registers. Three chains and
+ * two schedules only fit when the schedules keep all but their last words in memory, which gcc
+ * has to be told; with four chains the whole second schedule goes first. */
+INLINE void compress(
+	struct chain *s, const int nsame, const uint8_t *p, const int nother, const uint8_t *q)
+{
+	const bool crowded = nsame == 2 && nother, ahead = nsame == 3 && nother;
+	struct words w, v;
+	__m128i wk[16];
+
+	WB_SHA256_UNROLL
+	for (int i = 0; i < 16; i++)
+		if (ahead)
+			wk[i] = schedule(&v, false, q, i);
+	WB_SHA256_UNROLL
+	for (int i = 0; i < 16; i++) {
+		if (nother)
+			rounds(s + nsame, 1, ahead ? wk[i] : schedule(&v, crowded, q, i));
+		if (nsame)
+			rounds(s, nsame, schedule(&w, crowded, p, i));
+	}
+}
+
 INLINE void template(uint32_t *const *same, const int nsame, const uint8_t *p, uint32_t *other,
 	const int nother, const uint8_t *q, size_t nblocks)
 {
 	const int n = nsame + nother;
-	struct chain s[WB_SHA256_SAME_MAX + 1];
+	struct chain s[WB_SHA256_SAME_MAX + 1], before[WB_SHA256_SAME_MAX + 1];
 
 	WB_SHA256_UNROLL
 	for (int c = 0; c < n; c++)
 		s[c] = chain_load(c < nsame ? same[c] : other);
 	for (; nblocks; nblocks--) {
-		struct chain before[WB_SHA256_SAME_MAX + 1];
-		__m128i w[4], v[4], x = _mm_setzero_si128(), y = x;
-
 		WB_SHA256_UNROLL
 		for (int c = 0; c < n; c++)
 			before[c] = s[c];
-		WB_SHA256_UNROLL
-		for (int i = 0; i < 16; i++) {
-			if (nsame)
-				x = schedule(w, p, i);
-			if (nother)
-				y = schedule(v, q, i);
-			__m128i x_high = _mm_shuffle_epi32(x, 0x0e);
-			__m128i y_high = _mm_shuffle_epi32(y, 0x0e);
-
-			WB_SHA256_UNROLL
-			for (int c = 0; c < n; c++)
-				rounds(&s[c], c < nsame ? x : y, c < nsame ? x_high : y_high);
-		}
+		compress(s, nsame, p, nother, q);
 		WB_SHA256_UNROLL
 		for (int c = 0; c < n; c++) {
 			s[c].a = _mm_add_epi32(s[c].a, before[c].a);
