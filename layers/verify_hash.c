@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -21,6 +22,7 @@ struct slot {
 	int fd;
 	uint32_t open_entry; /* whose file fd is */
 	uint64_t at, left;
+	bool cached; /* nothing of the chunk had to be waited for yet */
 	struct wb_sha256 sha;
 	uint8_t *buf;
 	size_t have;
@@ -75,8 +77,7 @@ static bool slot_start(struct worker *w, struct slot *s, const struct verify_pie
 	s->at = (uint64_t)p->chunk * WB_CHUNK_SIZE;
 	s->left = verify_piece_size(w->v, p);
 	wb_sha256_init(&s->sha);
-	/* the whole chunk is asked for at once: the disk works while the first part is hashed */
-	posix_fadvise(s->fd, (off_t)s->at, (off_t)s->left, POSIX_FADV_WILLNEED);
+	s->cached = true;
 	return true;
 }
 
@@ -97,13 +98,32 @@ static size_t step_size(const struct slot *s, const struct slot *beside)
 	return n < most ? n : most;
 }
 
+/* Reads what is in memory without a word to the kernel about it, which would cost a tenth of the
+ * time. At the first gap the rest of the chunk, and what this worker reads after it, is asked for
+ * at once: the disk works while the first part is hashed. */
+static ssize_t read_part(struct slot *s, void *p, size_t n, uint64_t at)
+{
+	struct iovec part = {.iov_base = p, .iov_len = n};
+
+	if (s->cached) {
+		ssize_t got = preadv2(s->fd, &part, 1, (off_t)at, RWF_NOWAIT);
+
+		if (got >= 0)
+			return got;
+		s->cached = false;
+		posix_fadvise(
+			s->fd, (off_t)at, (off_t)s->left + 2 * WB_CHUNK_SIZE, POSIX_FADV_WILLNEED);
+	}
+	return pread(s->fd, p, n, (off_t)at);
+}
+
 static void slot_read(struct worker *w, struct slot *s, size_t n)
 {
 	s->have = 0;
 	if (!s->piece)
 		return;
 	while (s->have < n) {
-		ssize_t got = pread(s->fd, s->buf + s->have, n - s->have, (off_t)(s->at + s->have));
+		ssize_t got = read_part(s, s->buf + s->have, n - s->have, s->at + s->have);
 
 		if (got < 0 && errno == EINTR)
 			continue;
