@@ -124,6 +124,11 @@ size_t wb_codec_tail(const struct wb_codec *c, uint8_t *out, uint32_t crc, uint6
 	return 10;
 }
 
+uint32_t wb_codec_crc(const struct wb_codec *c, const uint8_t *p, size_t n)
+{
+	return c->compression == WB_COMPRESS_GZIP ? (uint32_t)crc32(0, p, (uInt)n) : 0;
+}
+
 uint32_t wb_codec_crc_join(const struct wb_codec *c, uint32_t a, uint32_t b, uint64_t b_len)
 {
 	if (c->compression != WB_COMPRESS_GZIP)
@@ -248,12 +253,10 @@ static size_t gzip_piece(struct wb_encoder *e, uint8_t *out, const uint8_t *p, s
 
 size_t wb_encode(struct wb_encoder *e, uint8_t *out, const uint8_t *p, size_t n, uint32_t *crc)
 {
-	*crc = 0;
+	*crc = wb_codec_crc(&e->codec, p, n);
 	switch (e->codec.compression) {
 	case WB_COMPRESS_ZSTD: return zstd_piece(e, out, p, n);
-	case WB_COMPRESS_GZIP:
-		*crc = (uint32_t)crc32(0, p, (uInt)n);
-		return gzip_piece(e, out, p, n);
+	case WB_COMPRESS_GZIP: return gzip_piece(e, out, p, n);
 	case WB_COMPRESS_NONE: memcpy(out, p, n); return n;
 	}
 	return 0;

@@ -40,6 +40,8 @@ size_t wb_codec_bound(const struct wb_codec *c, size_t n); /* most bytes a piece
 #define WB_CODEC_TRIM 16
 size_t wb_codec_head(const struct wb_codec *c, uint8_t *out);
 size_t wb_codec_tail(const struct wb_codec *c, uint8_t *out, uint32_t crc, uint64_t total);
+/* CRC-32 of a piece (gzip; else 0). */
+uint32_t wb_codec_crc(const struct wb_codec *c, const uint8_t *p, size_t n);
 /* CRC-32 of a followed by b, from theirs (gzip; else 0). */
 uint32_t wb_codec_crc_join(const struct wb_codec *c, uint32_t a, uint32_t b, uint64_t b_len);
 

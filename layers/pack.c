@@ -7,6 +7,7 @@
 #include "base/pool.h"
 #include "base/sha256.h"
 #include "layers/content.h"
+#include "layers/frames.h"
 #include "layers/layer_key.h"
 #include "layers/manifest.h"
 
@@ -58,25 +59,30 @@ static int hash_node(void *arg, size_t index, struct wb_err *err)
 	return 0;
 }
 
-/* A layer of this shape was packed before: its content is probably the same. */
+/* Worth hashing before it is packed: a layer of this shape was packed before, so its content is
+ * probably the same; or a large file of this size was, so it was probably only renamed. */
+static void choose_likely(struct packing *p, const struct wb_planned_layer *l)
+{
+	struct wb_digest shape;
+
+	wb_layer_shape(&shape, l, p->opts);
+	wb_autojson json_t *seen = wb_store_index_get(p->store, "shape", wb_digest_hex(&shape).s);
+
+	wb_vec_foreach (node, &l->nodes) {
+		const struct wb_content *c = &(*node)->content;
+
+		if (!holds_content(*node) || c->digest_known)
+			continue;
+		if (seen || (c->size >= WB_FRAMES_MIN && wb_frames_likely(p->store, c->size)))
+			*wb_vec_push(&p->unknown) = *node;
+	}
+}
+
 static int hash_likely(struct packing *p, struct wb_err *err)
 {
-	for (size_t i = 0; i < p->plan->layers.n; i++) {
-		const struct wb_planned_layer *l = &p->plan->layers.items[i];
-		struct wb_digest shape;
-
-		if (digests_known(l))
-			continue;
-		wb_layer_shape(&shape, l, p->opts);
-		wb_autojson json_t *seen =
-			wb_store_index_get(p->store, "shape", wb_digest_hex(&shape).s);
-
-		if (!seen)
-			continue;
-		wb_vec_foreach (node, &l->nodes)
-			if (holds_content(*node) && !(*node)->content.digest_known)
-				*wb_vec_push(&p->unknown) = *node;
-	}
+	wb_vec_foreach (l, &p->plan->layers)
+		if (!digests_known(l))
+			choose_likely(p, l);
 	return wb_pool_run(p->opts->jobs, p->unknown.n, hash_node, p, err);
 }
 

@@ -11,6 +11,7 @@
 #include "base/cancel.h"
 #include "base/pool.h"
 #include "base/sha256.h"
+#include "layers/frames.h"
 #include "layers/manifest.h"
 #include "layers/pack.h"
 
@@ -23,6 +24,16 @@ struct slot {
 	uint8_t *in, *out;
 	size_t in_n, out_n;
 	uint32_t crc;
+	struct wb_node *file; /* the large file that it is a piece of, or NULL */
+	int old_fd;           /* the piece is there, encoded: old_n bytes at old_at of this blob */
+	uint64_t old_at;
+	size_t old_n; /* 0: it is not */
+};
+
+/* Where a large file's encoded pieces lie in the blob being written. */
+struct placed {
+	struct wb_node *file;
+	struct wb_frames frames;
 };
 
 /* A layer that is being packed. */
@@ -31,6 +42,10 @@ struct drive {
 	struct wb_store_writer writer;
 	struct wb_sha256 diff, blob, file, chunk;
 	struct wb_digest *chunks; /* of the open large file */
+	struct wb_frames old;     /* the open large file's pieces in another blob */
+	int old_fd;               /* that blob, or -1 */
+	uint64_t old_at;
+	WB_VEC(struct placed) placed;
 	uint32_t crc;
 	uint64_t tar_size;
 	size_t head, tail; /* slots[head % ring] is the oldest not written, tail the next to fill */
@@ -58,6 +73,11 @@ static void drive_release(struct drive *d)
 	wb_stream_release(&d->stream);
 	wb_store_writer_release(&d->writer);
 	free(d->chunks);
+	wb_frames_release(&d->old);
+	wb_closep(&d->old_fd);
+	wb_vec_foreach (p, &d->placed)
+		wb_frames_release(&p->frames);
+	wb_vec_free(&d->placed);
 	for (size_t i = 0; i < d->ring; i++) {
 		free(d->slots[i].in);
 		free(d->slots[i].out);
@@ -70,7 +90,7 @@ static int drive_init(struct drive *d, struct pipeline *p, const struct wb_plann
 	const struct wb_codec *codec = &p->opts->codec;
 	uint8_t head[WB_CODEC_TRIM];
 
-	*d = (struct drive){.ring = p->ring, .writer = WB_STORE_WRITER_INIT};
+	*d = (struct drive){.ring = p->ring, .writer = WB_STORE_WRITER_INIT, .old_fd = -1};
 	wb_stream_init(&d->stream, layer, &p->opts->stream);
 	wb_sha256_init(&d->diff);
 	wb_sha256_init(&d->blob);
@@ -154,6 +174,64 @@ static void hash_step(
 	d->tar_size += piece->n;
 }
 
+/* --- pieces that another layer holds ------------------------------------------------------ */
+
+/* At a large file's first piece: was it encoded before? */
+static void look_for_old(struct pipeline *p, struct drive *d, const struct wb_piece *piece)
+{
+	const struct wb_content *c = &piece->file->content;
+	struct wb_err ignored = WB_ERR_INIT;
+
+	wb_closep(&d->old_fd);
+	wb_frames_release(&d->old);
+	if (!c->digest_known || c->size < WB_FRAMES_MIN ||
+		!wb_frames_recall(&d->old, p->store, &p->opts->codec, &c->digest, c->size))
+		return;
+	d->old_fd = wb_store_open_blob(p->store, &d->old.blob, NULL, &ignored);
+	d->old_at = d->old.offset;
+}
+
+static void fill_old(
+	struct pipeline *p, struct drive *d, struct slot *s, const struct wb_piece *piece)
+{
+	s->file = piece->file;
+	s->old_n = 0;
+	if (!piece->file)
+		return;
+	if (piece->offset == 0)
+		look_for_old(p, d, piece);
+	if (d->old_fd < 0)
+		return;
+	s->old_fd = d->old_fd;
+	s->old_at = d->old_at;
+	s->old_n = d->old.sizes.items[piece->offset / WB_PIECE_MAX];
+	d->old_at += s->old_n;
+}
+
+/* Notes where a piece of a large file went, for the next time. */
+static void note_placed(struct drive *d, const struct slot *s)
+{
+	struct placed *last = d->placed.n ? &d->placed.items[d->placed.n - 1] : NULL;
+
+	if (!s->file || s->file->content.size < WB_FRAMES_MIN)
+		return;
+	if (!last || last->file != s->file) {
+		last = wb_vec_push(&d->placed);
+		last->file = s->file;
+		last->frames.offset = d->writer.file.size;
+	}
+	*wb_vec_push(&last->frames.sizes) = (uint32_t)s->out_n;
+}
+
+static void remember_placed(struct pipeline *p, struct drive *d, const struct wb_digest *blob)
+{
+	wb_vec_foreach (it, &d->placed) {
+		it->frames.blob = *blob;
+		wb_frames_remember(&it->frames, p->store, &p->opts->codec,
+			&it->file->content.digest, it->file->content.size);
+	}
+}
+
 /* --- slots -------------------------------------------------------------------------------- */
 
 /* The oldest slot of d that waits for an encoder, now claimed, or NULL. Lock held. */
@@ -172,8 +250,13 @@ static struct slot *claim(struct drive *d)
 
 static void encode(struct pipeline *p, struct wb_encoder *e, struct slot *s)
 {
-	size_t n = wb_encode(e, s->out, s->in, s->in_n, &s->crc);
+	struct wb_err ignored = WB_ERR_INIT;
+	size_t n = s->old_n;
 
+	if (n && !wb_file_read_full(s->old_fd, s->out, n, (int64_t)s->old_at, "", &ignored))
+		s->crc = wb_codec_crc(&p->opts->codec, s->in, s->in_n);
+	else
+		n = wb_encode(e, s->out, s->in, s->in_n, &s->crc);
 	pthread_mutex_lock(&p->lock);
 	s->out_n = n;
 	s->state = SLOT_DONE;
@@ -197,6 +280,7 @@ static int fill(struct slot **fresh, struct wb_piece *piece, struct pipeline *p,
 	if (!*more)
 		return 0;
 	s->in_n = piece->n;
+	fill_old(p, d, s, piece);
 	*fresh = s;
 	pthread_mutex_lock(&p->lock);
 	s->state = SLOT_READ;
@@ -239,6 +323,7 @@ static void retire(struct pipeline *p, struct drive *d, struct slot *s)
 	const struct wb_codec *codec = &p->opts->codec;
 
 	d->crc = wb_codec_crc_join(codec, d->crc, s->crc, s->in_n);
+	note_placed(d, s);
 	wb_file_write(&d->writer.file, s->out, s->out_n);
 	pthread_mutex_lock(&p->lock);
 	s->state = SLOT_FREE;
@@ -324,7 +409,10 @@ static int finish_layer(
 	out->size = d->writer.file.size;
 	out->tar_size = d->tar_size;
 	out->media_type = wb_codec_media_type(codec);
-	return wb_store_writer_commit(&d->writer, p->store, &out->digest, err);
+	if (wb_store_writer_commit(&d->writer, p->store, &out->digest, err))
+		return -1;
+	remember_placed(p, d, &out->digest);
+	return 0;
 }
 
 /* A helper may still hold a slot when its driver gives up. */

@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "base/sha256.h"
 #include "layers/content.h"
+#include "layers/frames.h"
 #include "layers/manifest.h"
 #include "layers/pack.h"
 
@@ -251,6 +252,46 @@ static void test_second_time_is_found(void **state)
 	wb_tree_release(&u);
 }
 
+/* One file of 20 MB at a path; the pieces come from the store when it was packed before. */
+static void pack_one(
+	struct fixture *f, struct wb_layers *out, const char *path, const char *compression)
+{
+	struct wb_tree t = WB_TREE_INIT;
+	struct wb_err err = WB_ERR_INIT;
+
+	wb_tree_group(&t, "data", "/app/data");
+	add(f, &t, path, 20000001, FILL_TEXT, 7);
+	assert_ok(wb_tree_finish(&t, 1, &err), &err);
+	pack_sample(f, out, &t, compression, 2);
+	wb_tree_release(&t);
+}
+
+static void test_renamed_file_is_the_same_as_packed_anew(void **state)
+{
+	static const char *const kinds[] = {"zstd", "gzip"};
+	struct fixture *f = *state;
+
+	for (size_t k = 0; k < WB_ARRAY_LEN(kinds); k++) {
+		struct wb_layers first, renamed, anew;
+
+		pack_one(f, &first, "app/data/one", kinds[k]);
+		assert_true(wb_frames_likely(f->store, 20000001));
+		pack_one(f, &renamed, "app/data/other name", kinds[k]);
+		assert_false(renamed.list.items[0].cached);
+		drop_index(f);
+		pack_one(f, &anew, "app/data/other name", kinds[k]);
+		assert_false(anew.list.items[0].cached);
+		assert_true(
+			wb_digest_equal(&renamed.list.items[0].digest, &anew.list.items[0].digest));
+		assert_false(wb_digest_equal(
+			&renamed.list.items[0].digest, &first.list.items[0].digest));
+		drop_index(f);
+		wb_layers_release(&first);
+		wb_layers_release(&renamed);
+		wb_layers_release(&anew);
+	}
+}
+
 static void test_a_damaged_blob_is_packed_again(void **state)
 {
 	struct fixture *f = *state;
@@ -333,6 +374,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_store_is_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_jobs_do_not_matter, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_second_time_is_found, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_renamed_file_is_the_same_as_packed_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_damaged_blob_is_packed_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changed_file_is_refused, setup, teardown),
