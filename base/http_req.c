@@ -326,6 +326,10 @@ static int seek_cb(void *arg, curl_off_t offset, int origin)
 
 	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > req->p.body_size)
 		return CURL_SEEKFUNC_FAIL;
+	/* curl repeats a request by itself when a kept connection turns out to be dead. What a part
+	 * that arrived has done already (a chunk of an upload) only the caller can find out. */
+	if (req->sent && !req->p.idempotent)
+		return CURL_SEEKFUNC_FAIL;
 	req->sent = (uint64_t)offset;
 	return CURL_SEEKFUNC_OK;
 }

@@ -31,8 +31,9 @@ static bool certificate_fault(CURLcode rc)
 int wb_http_transport_err(const struct wb_http_req *req, CURLcode rc, struct wb_err *err)
 {
 	wb_autofree char *url = wb_url_redact(req->url);
-	wb_autofree char *detail =
-		wb_text_quote(req->errbuf[0] ? req->errbuf : curl_easy_strerror(rc), MESSAGE_MAX);
+	const char *says = req->errbuf[0] ? req->errbuf : curl_easy_strerror(rc);
+	wb_autofree char *detail = wb_text_quote(
+		rc == CURLE_SEND_FAIL_REWIND ? "the connection broke off" : says, MESSAGE_MAX);
 
 	wb_err_set(err, WB_ERR_NET, "%s %s: %s", wb_http_method_name(req->p.method), url, detail);
 	err->http_status = req->r.status;

@@ -368,17 +368,24 @@ static int transfer(struct wb_upload *u, struct wb_err *err)
 	return step;
 }
 
+/* A small blob in one request, where the registry knows that. */
 static int single(struct wb_upload *u, struct wb_err *err)
 {
-	if (u->d->size > SINGLE_POST_MAX || u->s.location ||
+	struct wb_err why = WB_ERR_INIT;
+
+	if (u->d->size > SINGLE_POST_MAX || u->s.location || in_chunks(u) ||
 		__atomic_load_n(&u->reg->no_single_post, __ATOMIC_RELAXED))
 		return WB_STEP_ON;
-	int step = wb_upload_single(u, err);
+	int step = wb_upload_single(u, &why);
 
-	if (step == WB_STEP_THERE || step < 0)
+	if (step == WB_STEP_THERE)
 		return step;
-	__atomic_store_n(&u->reg->no_single_post, true, __ATOMIC_RELAXED);
-	u->s.acked = 0;
+	if (step < 0 && why.code != WB_ERR_NET) {
+		*err = why;
+		return -1;
+	}
+	if (step >= 0)
+		__atomic_store_n(&u->reg->no_single_post, true, __ATOMIC_RELAXED);
 	return WB_STEP_ON;
 }
 

@@ -162,9 +162,11 @@ static int pause_after(struct wb_upload *u, const struct wb_err *why, struct wb_
 {
 	note_cut(u);
 	u->fault = *why;
+	wb_err_wrap(&u->fault, "pushing the blob %s to %s", wb_digest_text(&u->d->digest).s,
+		u->reg->t.label);
 	if (!passing(why) || ++u->failures > FAILURES_MAX) {
-		*err = *why;
-		return wb_err_wrap(err, "pushing the blob %s", wb_digest_text(&u->d->digest).s);
+		*err = u->fault;
+		return -1;
 	}
 	wb_debug("%s", why->text);
 	return wb_upload_wait(u, -1, err) ? -1 : WB_STEP_CHECK;

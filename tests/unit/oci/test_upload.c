@@ -1,0 +1,640 @@
+#include "wbtest.h"
+
+#include "oci/fakeregistry.h"
+#include "oci/registry.h"
+
+#define SIZE 10000
+#define CHUNK 2500
+
+struct world {
+	struct fake f;
+	char *dir, *file, *journal;
+	char data[SIZE];
+	struct wb_descriptor d;
+	struct wb_quirks_memory *quirks;
+	struct wb_registry_opts o;
+	const char *name;
+};
+
+static int setup(void **state)
+{
+	struct world *w = wb_zalloc(sizeof(*w));
+	struct wb_err err = WB_ERR_INIT;
+
+	unsetenv("REGISTRY_AUTH_FILE");
+	setenv("DOCKER_CONFIG", "/nonexistent", 1);
+	setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
+	fake_start(&w->f);
+	w->dir = wbtest_dir();
+	w->file = wb_asprintf("%s/blob", w->dir);
+	w->journal = wb_asprintf("%s/journal", w->dir);
+	for (size_t i = 0; i < SIZE; i++)
+		w->data[i] = (char)(i * 7 + i / 256);
+	assert_ok(wb_file_put(w->file, w->data, SIZE, 0644, 0, &err), &err);
+	wb_descriptor_of(&w->d, "application/octet-stream", w->data, SIZE);
+	w->quirks = wb_quirks_memory_new(NULL);
+	w->o = (struct wb_registry_opts){.quirks = w->quirks,
+		.journal_dir = w->journal,
+		.chunk_size = CHUNK,
+		.chunk_from = 1000,
+		.http = {.backoff_unit_s = 0.01, .retries = 2}};
+	w->name = "up";
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	wb_quirks_memory_free(w->quirks);
+	fake_stop(&w->f);
+	wb_descriptor_release(&w->d);
+	wbtest_rmdir(w->dir);
+	free(w->file);
+	free(w->journal);
+	free(w);
+	return 0;
+}
+
+static struct wb_transport *open_registry(struct world *w)
+{
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_place p = WB_PLACE_INIT;
+	wb_autofree char *text = wb_asprintf("docker://127.0.0.1:%u/%s:t", w->f.s.port, w->name);
+
+	assert_ok(wb_place_parse(&p, text, &err), &err);
+	struct wb_transport *t = wb_registry_open(&p, &w->o, WB_TRANSPORT_WRITE, &err);
+
+	wb_place_release(&p);
+	assert_non_null(t);
+	return t;
+}
+
+static int push(struct world *w, struct wb_put_result *r, struct wb_err *err)
+{
+	struct wb_blob_source src = {.path = w->file, .whole_file = true, .trusted = true};
+	struct wb_transport *t = open_registry(w);
+	int rc = wb_transport_put_blob(r, t, &w->d, &src, NULL, err);
+
+	wb_transport_free(t);
+	return rc;
+}
+
+static void assert_there(struct world *w)
+{
+	wb_autofree char *key = wb_asprintf("%s %s", w->name, wb_digest_text(&w->d.digest).s);
+	struct fake_blob *b = fake_find(&w->f, false, key);
+
+	assert_non_null(b);
+	assert_int_equal(b->n, SIZE);
+	assert_memory_equal(b->data, w->data, SIZE);
+}
+
+static struct wb_quirks learned(struct world *w)
+{
+	wb_autofree char *host = wb_asprintf("127.0.0.1:%u", w->f.s.port);
+	struct wb_quirks q;
+
+	wb_quirks_get(&q, w->quirks, host);
+	return q;
+}
+
+#define PUSH_OK(w, r)                                        \
+	do {                                                 \
+		struct wb_err push_err = WB_ERR_INIT;        \
+		assert_ok(push(w, r, &push_err), &push_err); \
+		assert_there(w);                             \
+	} while (0)
+
+static void chunks_then_present(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	PUSH_OK(w, &r);
+	assert_int_equal(r.how, WB_PUT_SENT);
+	assert_int_equal(r.sent, SIZE);
+	assert_int_equal(w->f.patches, 4);
+	assert_int_equal(w->f.puts, 1);
+	PUSH_OK(w, &r);
+	assert_int_equal(r.how, WB_PUT_PRESENT);
+	assert_int_equal(r.sent, 0);
+	assert_int_equal(w->f.posts, 1);
+}
+
+static void small_in_one_put(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->o.chunk_from = SIZE + 1;
+	w->f.other_location = true; /* whose query has to be kept */
+	PUSH_OK(w, &r);
+	assert_int_equal(w->f.patches, 0);
+	assert_int_equal(w->f.puts, 1);
+}
+
+static void small_in_one_post(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->f.single_post = true;
+	w->o.chunk_from = SIZE + 1;
+	PUSH_OK(w, &r);
+	assert_int_equal(w->f.posts, 1);
+	assert_int_equal(w->f.puts + w->f.patches, 0);
+}
+
+static int from_memory(struct wb_reader **out, void *arg, uint64_t offset, struct wb_err *err);
+
+struct memory_reader {
+	struct wb_reader r;
+	const char *p;
+	size_t n;
+};
+
+static int memory_read(struct wb_reader *r, void *p, size_t n, size_t *got, struct wb_err *err)
+{
+	struct memory_reader *m = (struct memory_reader *)r;
+
+	*got = n < m->n ? n : m->n;
+	*got = *got > 700 ? 700 : *got;
+	memcpy(p, m->p, *got);
+	m->p += *got;
+	m->n -= *got;
+	return 0;
+}
+
+static void memory_close(struct wb_reader *r)
+{
+	free(r);
+}
+
+static int from_memory(struct wb_reader **out, void *arg, uint64_t offset, struct wb_err *err)
+{
+	struct memory_reader *m = wb_zalloc(sizeof(*m));
+
+	m->r.read = memory_read;
+	m->r.close = memory_close;
+	m->p = (const char *)arg + offset;
+	m->n = SIZE - (size_t)offset;
+	*out = &m->r;
+	return 0;
+}
+
+static void from_a_stream_over_a_cut(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_put_result r;
+	struct wb_blob_source src = {.open = from_memory, .arg = w->data};
+	struct wb_transport *t = open_registry(w);
+
+	w->f.cut_at = 2;
+	assert_ok(wb_transport_put_blob(&r, t, &w->d, &src, NULL, &err), &err);
+	assert_there(w);
+	assert_int_equal(r.sent, SIZE + CHUNK / 2); /* half of the chunk had arrived */
+	wb_transport_free(t);
+}
+
+static void empty_blob(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_put_result r;
+
+	wb_descriptor_release(&w->d);
+	wb_descriptor_of(&w->d, "application/octet-stream", "", 0);
+	assert_ok(push(w, &r, &err), &err);
+	assert_int_equal(r.sent, 0);
+	wb_autofree char *key = wb_asprintf("up %s", wb_digest_text(&w->d.digest).s);
+
+	assert_non_null(fake_find(&w->f, false, key));
+}
+
+static void a_cut_chunk_goes_on(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->f.cut_at = 3;
+	PUSH_OK(w, &r);
+	assert_int_equal(r.sent, SIZE + CHUNK / 2); /* half of that chunk had arrived */
+	assert_int_equal(learned(w).session, WB_SESSION_TRUE);
+}
+
+static void another_process_goes_on(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_put_result r;
+	struct wb_quirks_memory *fresh = wb_quirks_memory_new(NULL);
+	struct wb_blob_source whole = {.open = from_memory, .arg = w->data};
+
+	/* A client that stops in its second chunk: its file ends early. The session stays. */
+	w->o.chunk_size = 4000;
+	assert_int_equal(truncate(w->file, 6000), 0);
+	assert_err(push(w, &r, &err), &err, WB_ERR_IO);
+	assert_int_equal(w->f.bytes_in, 4000);
+
+	/* Another one knows only the journal: it asks, and sends the rest. */
+	w->o.quirks = fresh;
+	struct wb_transport *t = open_registry(w);
+
+	assert_ok(wb_transport_put_blob(&r, t, &w->d, &whole, NULL, &err), &err);
+	wb_transport_free(t);
+	assert_there(w);
+	assert_int_equal(r.sent, SIZE - 4000);
+	assert_int_equal(w->f.bytes_in, SIZE);
+	assert_int_equal(w->f.posts, 1);
+	wb_quirks_memory_free(fresh);
+}
+
+static void refused_chunks_become_one_put(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->f.patch_405 = true;
+	PUSH_OK(w, &r);
+	assert_int_equal(w->f.patches, 1);
+	assert_int_equal(learned(w).method, WB_UPLOAD_WHOLE);
+	w->f.patches = 0;
+	w->name = "up2";
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_ok(push(w, &r, &err), &err); /* and is not tried again */
+	assert_int_equal(w->f.patches, 0);
+}
+
+static void chunk_refused_by_416(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->f.patch_416 = true;
+	PUSH_OK(w, &r);
+	assert_int_equal(w->f.puts, 1);
+}
+
+static void early_201_is_not_believed(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->f.early_201 = true;
+	PUSH_OK(w, &r);
+	assert_int_equal(w->f.patches, 1);
+	assert_int_equal(w->f.puts, 1);
+	assert_int_equal(learned(w).method, WB_UPLOAD_WHOLE);
+}
+
+static void lying_range_is_not_followed(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->f.range_stays = true;
+	PUSH_OK(w, &r);
+	assert_int_equal(r.sent, SIZE);
+	assert_int_equal(learned(w).session, WB_SESSION_COUNTED);
+}
+
+static void lying_range_and_a_cut(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->f.range_stays = true;
+	w->f.cut_at = 3;
+	PUSH_OK(w, &r); /* no way to know where it stands: from the start */
+	assert_true(r.sent <= SIZE + 3 * CHUNK);
+}
+
+static void inflated_status_ends_in_a_restart(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->f.status_inflated = true;
+	w->f.cut_at = 2;
+	PUSH_OK(w, &r);
+	assert_int_not_equal(learned(w).session, WB_SESSION_TRUE);
+}
+
+static void lost_session_restarts_that_blob(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->f.loses_sessions = true;
+	w->f.cut_at = 4;
+	PUSH_OK(w, &r);
+	assert_int_equal(learned(w).session, WB_SESSION_NONE);
+	assert_int_equal(w->f.puts, 1); /* chunks are of no use there */
+}
+
+static void every_request_cut_gives_up(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_put_result r;
+
+	w->f.cut_every = true;
+	w->f.loses_sessions = true;
+	assert_err(push(w, &r, &err), &err, WB_ERR_NET);
+	assert_contains(err.text, "sha256:");
+	assert_true(w->f.puts + w->f.patches <= 8); /* no storm */
+}
+
+static void every_request_cut_still_moves_on(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->f.cut_every = true; /* after half of each body: half remains each time */
+	w->o.chunk_size = SIZE;
+	struct wb_err err = WB_ERR_INIT;
+
+	/* The last byte's half is none: it never ends, but every try brings something. */
+	assert_err(push(w, &r, &err), &err, WB_ERR_NET);
+	assert_true(w->f.uploads.items[0].n >= SIZE - 2);
+	w->f.cut_every = false;
+	PUSH_OK(w, &r);
+	assert_true(r.sent <= 2);
+}
+
+static void too_large_bodies_shrink(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_put_result r;
+	size_t n = 5 << 20;
+	char *big = wb_zalloc(n);
+
+	/* Chunks of a MiB are the smallest that are tried. */
+	assert_ok(wb_file_put(w->file, big, n, 0644, WB_FILE_REPLACE, &err), &err);
+	wb_descriptor_release(&w->d);
+	wb_descriptor_of(&w->d, "application/octet-stream", big, n);
+	w->f.body_max = 3 << 19;
+	w->o.chunk_size = 0;
+	w->o.chunk_from = n + 1; /* one PUT, as it is not large */
+	assert_ok(push(w, &r, &err), &err);
+	assert_true(learned(w).body_max <= w->f.body_max);
+	assert_int_equal(w->f.uploads.items[w->f.uploads.n - 1].n, n);
+	w->f.body_max = 1000;
+	w->name = "up2";
+	assert_err(push(w, &r, &err), &err, WB_ERR_LIMIT);
+	assert_contains(err.text, "413");
+	assert_contains(err.hint, "limits the size of a request");
+	free(big);
+}
+
+static void a_few_refusals_are_waited_out(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->f.fail_status = 429;
+	w->f.fail_headers = "Retry-After: 0\r\n";
+	w->f.fail_times = 3;
+	PUSH_OK(w, &r);
+}
+
+static void patience_ends(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_put_result r;
+
+	w->f.fail_status = 429;
+	w->f.fail_headers = "Retry-After: 0\r\n";
+	w->f.fail_body = "{\"errors\":[{\"code\":\"TOOMANYREQUESTS\",\"message\":\"slow down\"}]}";
+	w->f.fail_times = 1000;
+	assert_err(push(w, &r, &err), &err, WB_ERR_NET);
+	assert_contains(err.text, "TOOMANYREQUESTS: slow down");
+	assert_contains(err.hint, "again later");
+	assert_true(w->f.fail_times >= 990);
+}
+
+static void final_words(void **state)
+{
+	static const struct {
+		int status;
+		enum wb_code code;
+		const char *body, *text, *hint;
+	} t[] = {
+		{403, WB_ERR_AUTH, "{\"errors\":[{\"code\":\"DENIED\",\"message\":\"no write\"}]}",
+			"403 (DENIED: no write)", "log in"},
+		{500, WB_ERR_NET,
+			"{\"errors\":[{\"code\":\"UNKNOWN\",\"message\":\"unknown error\","
+			"\"detail\":{\"Op\":\"write\",\"Err\":28}}]}",
+			"disk of \"127.0.0.1", "free some space on the registry"},
+		{507, WB_ERR_NET, "", "is full", "free some space"},
+		{412, WB_ERR_LIMIT,
+			"{\"errors\":[{\"code\":\"DENIED\",\"message\":\"adding 1 GiB will exceed "
+			"the configured upper limit of 2 GiB\"}]}",
+			"upper limit of", "quota"},
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < WB_ARRAY_LEN(t); i++) {
+		struct wb_err err = WB_ERR_INIT;
+		struct wb_put_result r;
+
+		w->f.fail_status = t[i].status;
+		w->f.fail_body = t[i].body;
+		w->f.fail_times = 100;
+		w->o.chunk_from = i % 2 ? 1 : SIZE + 1;
+		assert_err(push(w, &r, &err), &err, t[i].code);
+		assert_contains(err.text, t[i].text);
+		assert_contains(err.hint, t[i].hint);
+		assert_int_equal(w->f.fail_times, 99); /* at once */
+	}
+}
+
+/* --- mounting --- */
+
+static void recall(void *arg, const char *host, const struct wb_digest *d,
+	void (*each)(void *each_arg, const char *repository), void *each_arg)
+{
+	each(each_arg, "nowhere");
+	each(each_arg, "up");
+}
+
+static void remember(void *arg, const char *host, const char *repository, const struct wb_digest *d)
+{
+	snprintf(arg, 100, "%s/%s", host, repository);
+}
+
+static void mounted_from_where_it_was(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_put_result r;
+	char place[100] = "";
+	wb_autofree char *want = wb_asprintf("127.0.0.1:%u/copy", w->f.s.port);
+
+	PUSH_OK(w, &r);
+	w->name = "copy";
+	w->f.bytes_in = 0;
+	w->o.places = (struct wb_blob_places){recall, remember, place};
+	assert_ok(push(w, &r, &err), &err);
+	assert_int_equal(r.how, WB_PUT_MOUNTED);
+	assert_int_equal(w->f.bytes_in, 0);
+	assert_int_equal(w->f.mounts, 2);
+	assert_there(w);
+	assert_string_equal(place, want);
+}
+
+static void refused_mount_is_an_upload(void **state)
+{
+	struct world *w = *state;
+	wb_autofree char *own = wb_asprintf("127.0.0.1:%u/other/x", w->f.s.port);
+	const char *const from[] = {"up", own, "ghcr.io/not/here", "up/up", NULL};
+	struct wb_put_result r;
+
+	w->f.refuses_mounts = true;
+	w->o.mount_from = from;
+	PUSH_OK(w, &r);
+	assert_int_equal(r.how, WB_PUT_SENT);
+	assert_int_equal(w->f.mounts, 2); /* not from itself, not from another host */
+	assert_int_equal(w->f.posts, 2);  /* its session is used, the other given up */
+	assert_int_equal(w->f.deletes, 1);
+}
+
+/* --- logins --- */
+
+static void login(struct world *w, const char *entry)
+{
+	struct wb_err err = WB_ERR_INIT;
+	wb_autofree char *path = wb_asprintf("%s/auth.json", w->dir);
+	wb_autofree char *json =
+		wb_asprintf("{\"auths\":{\"127.0.0.1:%u\":{%s}}}", w->f.s.port, entry);
+
+	assert_ok(wb_file_put(path, json, strlen(json), 0600, WB_FILE_REPLACE, &err), &err);
+	setenv("REGISTRY_AUTH_FILE", path, 1);
+}
+
+static void basic(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_put_result r;
+
+	w->f.auth = "basic";
+	assert_err(push(w, &r, &err), &err, WB_ERR_AUTH);
+	assert_contains(err.text, "wants a login");
+	login(w, "\"auth\":\"bWU6cHc=\"");
+	w->f.refusals = 0;
+	PUSH_OK(w, &r);
+	assert_int_equal(w->f.refusals, 2); /* of the look which scheme it is, and of the first */
+	login(w, "\"auth\":\"bWU6bm8=\"");
+	w->f.refusals = 0;
+	assert_err(push(w, &r, &err), &err, WB_ERR_AUTH);
+	assert_contains(err.text, "refused the login of \"me\"");
+	assert_contains(err.hint, "auth.json");
+	assert_int_equal(w->f.refusals, 3);
+}
+
+static void bearer_for_two_repositories(void **state)
+{
+	struct world *w = *state;
+	const char *const from[] = {"base/image", NULL};
+	struct wb_put_result r;
+
+	w->f.auth = "bearer";
+	w->o.mount_from = from;
+	login(w, "\"auth\":\"bWU6cHc=\"");
+	PUSH_OK(w, &r);
+	assert_int_equal(w->f.refusals, 2);
+	assert_int_equal(w->f.tokens, 3); /* pull, push with the source, push */
+	assert_contains(w->f.token_query, "scope=repository%3Aup%3Apull%2Cpush");
+	assert_contains(w->f.token_query, "service=fake");
+	assert_contains(w->f.token_query, "account=me");
+}
+
+static void identity_token(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->f.auth = "bearer";
+	login(w, "\"identitytoken\":\"idtoken\"");
+	PUSH_OK(w, &r);
+	assert_contains(w->f.token_query, "grant_type=refresh_token");
+	assert_null(strstr(w->f.token_query, "?")); /* nothing in the address */
+}
+
+static void tokens_that_end_in_the_middle(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->f.auth = "bearer";
+	w->f.token_uses = 2;
+	login(w, "\"auth\":\"bWU6cHc=\"");
+	PUSH_OK(w, &r);
+	assert_true(w->f.tokens >= 3);
+	/* A chunk that met an old token went out twice. */
+	assert_true(r.sent <= SIZE + 3 * CHUNK);
+}
+
+static void wrong_password_and_no_permission(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_put_result r;
+
+	w->f.auth = "bearer";
+	login(w, "\"auth\":\"bWU6bm8=\"");
+	assert_err(push(w, &r, &err), &err, WB_ERR_AUTH);
+	assert_contains(err.text, "refused the login of \"me\"");
+	assert_contains(err.text, "wrong password");
+	assert_contains(err.hint, "auth.json");
+	assert_int_equal(w->f.tokens, 1);
+
+	/* Let in, but not for this: the server gives a smaller token and says 401 again. */
+	login(w, "\"registrytoken\":\"mine\"");
+	assert_err(push(w, &r, &err), &err, WB_ERR_AUTH);
+	assert_string_equal(w->f.last_auth, "Bearer mine");
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(chunks_then_present),
+		T(small_in_one_put),
+		T(small_in_one_post),
+		T(from_a_stream_over_a_cut),
+		T(empty_blob),
+		T(a_cut_chunk_goes_on),
+		T(another_process_goes_on),
+		T(refused_chunks_become_one_put),
+		T(chunk_refused_by_416),
+		T(early_201_is_not_believed),
+		T(lying_range_is_not_followed),
+		T(lying_range_and_a_cut),
+		T(inflated_status_ends_in_a_restart),
+		T(lost_session_restarts_that_blob),
+		T(every_request_cut_gives_up),
+		T(every_request_cut_still_moves_on),
+		T(too_large_bodies_shrink),
+		T(a_few_refusals_are_waited_out),
+		T(patience_ends),
+		T(final_words),
+		T(mounted_from_where_it_was),
+		T(refused_mount_is_an_upload),
+		T(basic),
+		T(bearer_for_two_repositories),
+		T(identity_token),
+		T(tokens_that_end_in_the_middle),
+		T(wrong_password_and_no_permission),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
