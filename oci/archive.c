@@ -268,30 +268,6 @@ static int commit(struct wb_transport *t, struct wb_err *err)
 	return wb_tarfile_commit(&w->tar, err);
 }
 
-static int cannot_read(struct writer *w, struct wb_err *err)
-{
-	return wb_err_set(err, WB_ERR_UNSUPPORTED, "%s is being written and cannot be read yet",
-		w->base.label);
-}
-
-static int no_resolve(
-	struct wb_document *out, struct wb_transport *t, const char *ref, struct wb_err *err)
-{
-	return cannot_read((struct writer *)t, err);
-}
-
-static int no_manifest(struct wb_document *out, struct wb_transport *t,
-	const struct wb_descriptor *d, struct wb_err *err)
-{
-	return cannot_read((struct writer *)t, err);
-}
-
-static int no_blob(struct wb_reader **out, struct wb_transport *t, const struct wb_descriptor *d,
-	uint64_t offset, struct wb_err *err)
-{
-	return cannot_read((struct writer *)t, err);
-}
-
 static void free_writer(struct wb_transport *t)
 {
 	struct writer *w = (struct writer *)t;
@@ -306,9 +282,6 @@ static void free_writer(struct wb_transport *t)
 
 static const struct wb_transport_ops writer_ops = {
 	.name = "oci-archive",
-	.resolve = no_resolve,
-	.get_manifest = no_manifest,
-	.open_blob = no_blob,
 	.has_blob = has_blob,
 	.has_manifest = has_blob,
 	.announce = announce,

@@ -117,6 +117,18 @@ static int open_source(int *out, const struct wb_descriptor *d, const struct wb_
 	return 0;
 }
 
+int wb_blob_open(struct wb_reader **out, const struct wb_descriptor *d,
+	const struct wb_blob_source *src, struct wb_err *err)
+{
+	int fd = -1;
+
+	if (open_source(&fd, d, src, err))
+		return -1;
+	posix_fadvise(fd, (off_t)src->offset, (off_t)d->size, POSIX_FADV_SEQUENTIAL);
+	*out = wb_reader_file(fd, true, src->offset, d->size, src->path);
+	return 0;
+}
+
 static int write_file(int fd, uint64_t offset, const char *name, const struct wb_descriptor *d,
 	const struct wb_blob_source *src, const struct wb_put_opts *opts, struct wb_err *err)
 {

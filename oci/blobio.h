@@ -9,6 +9,9 @@
  * Several threads may write to disjoint parts of one fd. */
 int wb_blob_write(int fd, uint64_t offset, const char *name, const struct wb_descriptor *d,
 	const struct wb_blob_source *src, const struct wb_put_opts *opts, struct wb_err *err);
+/* The part of src->path that src means (src->path is set), its size checked, as a reader. */
+int wb_blob_open(struct wb_reader **out, const struct wb_descriptor *d,
+	const struct wb_blob_source *src, struct wb_err *err);
 /* pwrite, whole. */
 int wb_blob_pwrite(
 	int fd, const void *p, size_t n, uint64_t offset, const char *name, struct wb_err *err);

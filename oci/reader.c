@@ -20,6 +20,29 @@ void wb_reader_close(struct wb_reader *r)
 		r->close(r);
 }
 
+int wb_reader_all(char **out, struct wb_reader *r, uint64_t size, size_t limit, const char *what,
+	struct wb_err *err)
+{
+	size_t done = 0, got = 0;
+	/* Two spare bytes: room to see that there is one too many, and the NUL. */
+	wb_autofree char *bytes = size > limit ? wb_alloc_checked(size, limit, what, err)
+	                                       : wb_alloc((size_t)size + 2);
+
+	if (!bytes)
+		return -1;
+	do {
+		if (wb_reader_read(r, bytes + done, (size_t)size + 1 - done, &got, err))
+			return -1;
+		done += got;
+	} while (got && done <= size);
+	if (done != size)
+		return wb_err_set(err, WB_ERR_INTEGRITY, "%s has not the %llu bytes it should have",
+			what, (unsigned long long)size);
+	bytes[done] = '\0';
+	*out = wb_steal(bytes);
+	return 0;
+}
+
 struct file_reader {
 	struct wb_reader base;
 	int fd;

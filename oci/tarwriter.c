@@ -1,8 +1,9 @@
 #include "oci/tarwriter.h"
 
-#include "oci/blobio.h"
+#include <errno.h>
+#include <unistd.h>
 
-#include <string.h>
+#include "oci/blobio.h"
 
 #define TAR_RECORD (20 * WB_TARFILE_BLOCK) /* tar pads its files to this */
 
@@ -42,6 +43,27 @@ int wb_tarfile_reserve(uint64_t *offset, struct wb_tarfile_writer *w, const char
 	uint64_t size, struct wb_err *err)
 {
 	return header(offset, w, name, false, size, err);
+}
+
+uint64_t wb_tarfile_begin(const struct wb_tarfile_writer *w)
+{
+	return w->end + WB_TARFILE_BLOCK;
+}
+
+int wb_tarfile_finish(
+	struct wb_tarfile_writer *w, const char *name, uint64_t size, struct wb_err *err)
+{
+	uint64_t offset;
+
+	return header(&offset, w, name, false, size, err);
+}
+
+int wb_tarfile_drop(struct wb_tarfile_writer *w, struct wb_err *err)
+{
+	/* What stays unwritten must read as zeros. */
+	if (ftruncate(w->file.fd, (off_t)w->end))
+		return wb_err_sys(err, errno, "cannot write \"%s\"", w->file.path);
+	return 0;
 }
 
 int wb_tarfile_add_dir(struct wb_tarfile_writer *w, const char *name, struct wb_err *err)

@@ -22,6 +22,13 @@ void wb_tarfile_writer_release(struct wb_tarfile_writer *w); /* without commit: 
  * thread. */
 int wb_tarfile_reserve(uint64_t *offset, struct wb_tarfile_writer *w, const char *name,
 	uint64_t size, struct wb_err *err);
+/* A member whose size is only known when it has been written, by one thread at a time and with
+ * nothing else added meanwhile: its bytes go to the file at the returned offset; then finish, or
+ * drop what was written. */
+uint64_t wb_tarfile_begin(const struct wb_tarfile_writer *w);
+int wb_tarfile_finish(
+	struct wb_tarfile_writer *w, const char *name, uint64_t size, struct wb_err *err);
+int wb_tarfile_drop(struct wb_tarfile_writer *w, struct wb_err *err);
 int wb_tarfile_add_dir(struct wb_tarfile_writer *w, const char *name, struct wb_err *err);
 int wb_tarfile_add_bytes(
 	struct wb_tarfile_writer *w, const char *name, const void *p, size_t n, struct wb_err *err);

@@ -95,6 +95,21 @@ static void keep(struct wb_document *out, struct wb_document *doc)
 	*doc = WB_DOCUMENT_INIT;
 }
 
+static int check_readable(const struct wb_transport *t, struct wb_err *err)
+{
+	if (t->ops->resolve)
+		return 0;
+	return wb_err_set(
+		err, WB_ERR_UNSUPPORTED, "%s is being written and cannot be read yet", t->label);
+}
+
+static int check_writable(const struct wb_transport *t, struct wb_err *err)
+{
+	if (t->ops->put_blob)
+		return 0;
+	return wb_err_set(err, WB_ERR_UNSUPPORTED, "%s is open for reading only", t->label);
+}
+
 int wb_transport_resolve(
 	struct wb_document *out, struct wb_transport *t, const char *ref, struct wb_err *err)
 {
@@ -104,7 +119,7 @@ int wb_transport_resolve(
 
 	if (pinned && wb_digest_parse(&want, ref, err))
 		return -1;
-	if (t->ops->resolve(&doc, t, ref, err) ||
+	if (check_readable(t, err) || t->ops->resolve(&doc, t, ref, err) ||
 		check_document(&doc, pinned ? &want : NULL, t->label, err))
 		return -1;
 	keep(out, &doc);
@@ -120,7 +135,7 @@ int wb_transport_get_manifest(struct wb_document *out, struct wb_transport *t,
 		return wb_err_set(err, WB_ERR_LIMIT,
 			"%s: a manifest of %llu bytes is larger than the limit of %u", t->label,
 			(unsigned long long)d->size, WB_OCI_MANIFEST_MAX);
-	if (t->ops->get_manifest(&doc, t, d, err) ||
+	if (check_readable(t, err) || t->ops->get_manifest(&doc, t, d, err) ||
 		check_document(&doc, &d->digest, t->label, err))
 		return -1;
 	if (doc.desc.size != d->size)
@@ -137,7 +152,7 @@ int wb_transport_open_blob(struct wb_reader **out, struct wb_transport *t,
 {
 	struct wb_reader *r = NULL;
 
-	if (t->ops->open_blob(&r, t, d, 0, err))
+	if (check_readable(t, err) || t->ops->open_blob(&r, t, d, 0, err))
 		return -1;
 	*out = wb_reader_verify(r, d, t->label);
 	return 0;
@@ -147,22 +162,15 @@ int wb_transport_read_blob(char **out, struct wb_transport *t, const struct wb_d
 	size_t limit, const char *what, struct wb_err *err)
 {
 	WB_AUTO(wb_reader_closep) struct wb_reader *r = NULL;
-	size_t done = 0, got = 0;
 
-	/* Two spare bytes: room to see that there is one too many, and the NUL. */
-	wb_autofree char *bytes = d->size > limit ? wb_alloc_checked(d->size, limit, what, err)
-	                                          : wb_alloc((size_t)d->size + 2);
-
-	if (!bytes || wb_transport_open_blob(&r, t, d, err))
+	/* Refused before it is fetched. */
+	if (d->size > limit) {
+		wb_alloc_checked(d->size, limit, what, err);
 		return -1;
-	do {
-		if (wb_reader_read(r, bytes + done, (size_t)d->size + 1 - done, &got, err))
-			return -1;
-		done += got;
-	} while (got);
-	bytes[done] = '\0';
-	*out = wb_steal(bytes);
-	return 0;
+	}
+	if (wb_transport_open_blob(&r, t, d, err))
+		return -1;
+	return wb_reader_all(out, r, d->size, limit, what, err);
 }
 
 int wb_transport_has_blob(
@@ -194,7 +202,8 @@ int wb_transport_put_blob(struct wb_put_result *out, struct wb_transport *t,
 	struct wb_put_result result = {0};
 
 	assert(!src->path != !src->open);
-	if (t->ops->put_blob(&result, t, d, src, opts ? opts : &plain, err))
+	if (check_writable(t, err) ||
+		t->ops->put_blob(&result, t, d, src, opts ? opts : &plain, err))
 		return -1;
 	if (out)
 		*out = result;
@@ -263,7 +272,7 @@ int wb_transport_put_manifest(struct wb_transport *t, const struct wb_document *
 			"registries "
 			"take",
 			t->label, (unsigned long long)m->desc.size, WB_OCI_MANIFEST_MAX);
-	return t->ops->put_manifest(t, m, how, err);
+	return check_writable(t, err) ? -1 : t->ops->put_manifest(t, m, how, err);
 }
 
 int wb_transport_list(struct wb_transport *t,

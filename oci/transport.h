@@ -46,6 +46,9 @@ struct wb_reader {
 };
 int wb_reader_read(struct wb_reader *r, void *p, size_t n, size_t *got, struct wb_err *err);
 void wb_reader_close(struct wb_reader *r); /* NULL is fine */
+/* All size bytes and the end after them, into the heap with a NUL behind; what names them. */
+int wb_reader_all(char **out, struct wb_reader *r, uint64_t size, size_t limit, const char *what,
+	struct wb_err *err);
 static inline void wb_reader_closep(struct wb_reader **r)
 {
 	wb_reader_close(*r);
@@ -108,6 +111,8 @@ struct wb_manifest_put {
 
 struct wb_transport;
 
+/* A place that is only written to has no resolve, get_manifest and open_blob; one that is only read
+ * from has no put_blob and put_manifest. */
 struct wb_transport_ops {
 	const char *name; /* "oci", "oci-archive", "docker-archive", "docker" */
 	/* ref is a tag or "sha256:…" digest; NULL: what the place's name says, else the only image

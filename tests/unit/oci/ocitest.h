@@ -117,7 +117,7 @@ static inline struct wb_transport *ocitest_open(
 	switch (p.kind) {
 	case WB_PLACE_LAYOUT: return wb_layout_open(&p, mode, err);
 	case WB_PLACE_ARCHIVE: return wb_archive_open(&p, mode, err);
-	case WB_PLACE_DOCKER_ARCHIVE:
+	case WB_PLACE_DOCKER_ARCHIVE: return wb_docker_archive_open(&p, mode, err);
 	case WB_PLACE_REGISTRY: break;
 	}
 	fail_msg("no such transport here");
