@@ -105,10 +105,8 @@ static void register_value(const struct wb_secret *s)
 	pthread_mutex_unlock(&lock);
 }
 
-struct wb_secret *wb_secret_new(const char *name, const char *value, size_t n, bool trim)
+struct wb_secret *wb_secret_new_brief(const char *name, const char *value, size_t n)
 {
-	while (trim && n && isspace((unsigned char)value[n - 1]))
-		n--;
 	struct wb_secret *s = wb_zalloc(sizeof(*s));
 
 	atomic_init(&s->refs, 1);
@@ -117,6 +115,15 @@ struct wb_secret *wb_secret_new(const char *name, const char *value, size_t n, b
 	memcpy(s->value, value, n);
 	s->value[n] = '\0';
 	s->len = n;
+	return s;
+}
+
+struct wb_secret *wb_secret_new(const char *name, const char *value, size_t n, bool trim)
+{
+	while (trim && n && isspace((unsigned char)value[n - 1]))
+		n--;
+	struct wb_secret *s = wb_secret_new_brief(name, value, n);
+
 	register_value(s);
 	return s;
 }

@@ -19,6 +19,9 @@ struct wb_secret; /* opaque, reference counted */
 /* Copies n bytes; name is for messages ("hf_access_token"). Trailing white space is cut when
  * trim. */
 struct wb_secret *wb_secret_new(const char *name, const char *value, size_t n, bool trim);
+/* One that is made for a single request out of others (a signature) and worth nothing after: the
+ * redactor, which only grows, is not told. */
+struct wb_secret *wb_secret_new_brief(const char *name, const char *value, size_t n);
 struct wb_secret *wb_secret_ref(struct wb_secret *s);
 void wb_secret_unref(struct wb_secret *s); /* NULL is fine; the last reference wipes */
 const char *wb_secret_name(const struct wb_secret *s);

@@ -13,7 +13,7 @@ packages_of() {
 	case $1 in
 	build)
 		echo gcc libc6-dev cmake ninja-build pkg-config libcurl4-openssl-dev libarchive-dev \
-			libjansson-dev libssl-dev libzstd-dev zlib1g-dev libyaml-dev uthash-dev scdoc
+			libjansson-dev libssl-dev libzstd-dev zlib1g-dev libyaml-dev libexpat1-dev uthash-dev scdoc
 		;;
 	test)
 		echo libcmocka-dev python3 python3-yaml jq curl ca-certificates openssl time zstd \
