@@ -36,6 +36,21 @@ static bool read_kind(enum wb_scheme *out, const struct wb_read *r)
 	return false;
 }
 
+/* An @ in a key is part of it here, where revisions have a key of their own. */
+static char *quote_at(const char *repo)
+{
+	char *out = wb_alloc(3 * strlen(repo) + 1), *end = out;
+
+	for (; *repo; repo++) {
+		if (*repo == '@')
+			end = stpcpy(end, "%40");
+		else
+			*end++ = *repo;
+	}
+	*end = '\0';
+	return out;
+}
+
 char *wb_cache_address(enum wb_scheme kind, const char *repo, const char *revision)
 {
 	char *blob = NULL;
@@ -44,8 +59,9 @@ char *wb_cache_address(enum wb_scheme kind, const char *repo, const char *revisi
 		return blob;
 	bool hf = strstr(repo, "://") ? wb_str_starts(repo, "hf://") : kind == WB_SCHEME_HF;
 	const char *scheme = strstr(repo, "://") ? "" : wb_scheme_name(kind);
+	wb_autofree char *key = hf ? wb_strdup(repo) : quote_at(repo);
 
-	return wb_asprintf("%s%s%s%s%s", scheme, *scheme ? "://" : "", repo,
+	return wb_asprintf("%s%s%s%s%s", scheme, *scheme ? "://" : "", key,
 		hf && *revision ? "@" : "", hf ? revision : "");
 }
 

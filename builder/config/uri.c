@@ -435,3 +435,38 @@ int wb_uri_parse(struct wb_uri *out, const char *text, bool allow_path, struct w
 	*out = u;
 	return 0;
 }
+
+bool wb_uri_is_hub_page(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	host = host ? host + 3 : url;
+	return (wb_str_starts(host, "huggingface.co/") || wb_str_starts(host, "hf.co/")) &&
+	       !strstr(host, "/resolve/") && !strstr(host, "/raw/");
+}
+
+static const char *extension(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot && dot != name && dot[1] ? dot : NULL;
+}
+
+bool wb_uri_mount_is_file(const struct wb_uri *u, const char *mount)
+{
+	const char *want = extension(u->path), *got = extension(wb_path_basename(mount));
+
+	return u->scheme == WB_SCHEME_HTTP && want && got && !strcmp(want, got);
+}
+
+static bool same(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
+bool wb_uri_equal(const struct wb_uri *a, const struct wb_uri *b)
+{
+	return a->scheme == b->scheme && a->hf_kind == b->hf_kind && same(a->repo, b->repo) &&
+	       same(a->revision, b->revision) && same(a->account, b->account) &&
+	       same(a->bucket, b->bucket) && same(a->path, b->path) && same(a->url, b->url);
+}

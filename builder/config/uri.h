@@ -15,4 +15,11 @@ bool wb_uri_has_userinfo(const char *text);
 /* Has this URL a query that carries a signature or token? */
 bool wb_uri_is_signed(const char *text);
 
+/* Is this an address of the Hugging Face site that answers with a page instead of a file? */
+bool wb_uri_is_hub_page(const char *url);
+/* Does mount name the file that an https address gives (same extension), not its folder? */
+bool wb_uri_mount_is_file(const struct wb_uri *u, const char *mount);
+/* The same thing at the same place, whatever the spelling. */
+bool wb_uri_equal(const struct wb_uri *a, const struct wb_uri *b);
+
 #endif

@@ -286,29 +286,17 @@ static bool check_bare(const struct wb_model *m, const struct wb_read *r, const 
 	return false;
 }
 
-static const char *extension(const char *name)
-{
-	const char *dot = strrchr(name, '.');
-
-	return dot && dot != name && dot[1] ? dot : NULL;
-}
-
-/* https sources: the URL must name a file, and the mount either that file (same extension, the
- * form that external_data migrates to) or the folder it goes into. */
+/* https sources: the URL must name a file, and the mount either that file (the form that
+ * external_data migrates to) or the folder it goes into. */
 static bool check_https(const struct wb_read *r, struct wb_source *s)
 {
-	const char *host = strstr(s->uri.url, "://") + 3;
-	const char *base = wb_path_basename(s->mount);
-	const char *ext = extension(s->uri.path), *base_ext = extension(base);
-
-	if ((wb_str_starts(host, "huggingface.co/") || wb_str_starts(host, "hf.co/")) &&
-		!strstr(host, "/resolve/")) {
+	if (wb_uri_is_hub_page(s->uri.url)) {
 		wb_read_error(r, "hf-page", wb_read_pos(r, "source"),
 			"write hf://owner/repo, or the file's URL with /resolve/ in it",
 			"'%s' is a page of the Hugging Face site, not a file", s->uri.text);
 		return false;
 	}
-	if (ext && base_ext && !strcmp(ext, base_ext)) {
+	if (wb_uri_mount_is_file(&s->uri, s->mount)) {
 		s->layout = WB_LAYOUT_FILE;
 		return true;
 	}
