@@ -28,7 +28,7 @@ static char *with_newlines(const char *text, const char *newline)
 
 	for (const char *p = text; *p; p++) {
 		if (*p == '\n')
-			end = stpcpy(end, newline);
+			end = mempcpy(end, newline, strlen(newline));
 		else
 			*end++ = *p;
 	}
@@ -75,7 +75,7 @@ char *wb_edits_apply(struct wb_edits *e, size_t *n)
 	at = 0;
 	wb_vec_foreach (it, &e->list) {
 		end = mempcpy(end, e->src + at, it->start - at);
-		end = stpcpy(end, it->text);
+		end = mempcpy(end, it->text, strlen(it->text));
 		at = it->end;
 	}
 	end = mempcpy(end, e->src + at, e->n - at);
@@ -157,7 +157,7 @@ static char *double_quoted(const char *s)
 		if (c < 0x20 || c == 0x7f) {
 			static const char hex[] = "0123456789abcdef";
 
-			end = stpcpy(end, "\\x");
+			end = mempcpy(end, "\\x", 2);
 			*end++ = hex[c >> 4];
 			*end++ = hex[c & 15];
 			continue;

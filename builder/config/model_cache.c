@@ -43,7 +43,7 @@ static char *quote_at(const char *repo)
 
 	for (; *repo; repo++) {
 		if (*repo == '@')
-			end = stpcpy(end, "%40");
+			end = mempcpy(end, "%40", 3);
 		else
 			*end++ = *repo;
 	}

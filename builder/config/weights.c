@@ -1,6 +1,7 @@
 /* `weights`: address, mount, authentication and filters of each entry. */
 #include "builder/config/model.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>

@@ -152,7 +152,7 @@ static void test_every_kind(void **state)
 	gives("model_cache:\n- {repo_id: 'https://acct.blob.core.windows.net/c/p', "
 	      "use_volume: false}\n",
 		"weights:\n- {source: 'azure://acct/c/p', mount_location: "
-	        "'/app/model_cache/c/p'}\n");
+		"'/app/model_cache/c/p'}\n");
 	gives("hf_cache:\n- repo_id: o/r\n",
 		"weights:\n- source: hf://o/r\n  mount_location: /app/model_cache/o_r\n");
 }
