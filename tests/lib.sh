@@ -19,7 +19,9 @@
 T_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 T_FILE=$(cd "$(dirname "$0")" && pwd)/$(basename "$0" .sh)
 T_FILE=${T_FILE#"$T_SRC/tests/"}
-T_TMP=$(mktemp -d "${TMPDIR:-/tmp}/wbuild-test.XXXXXX")
+# Lower case, because podman makes an image's name of its path.
+T_TMP=${TMPDIR:-/tmp}/wbuild-test.$(od -An -N6 -tx1 /dev/urandom | tr -d ' ')
+mkdir -m 700 "$T_TMP" || exit 1
 WBUILD=${WBUILD:-$T_SRC/build/dev/wbuild}
 T_USER_HOME=$HOME
 

@@ -27,7 +27,7 @@ build() {
 clear_error() {
 	t_rc 1
 	t_match "$err" '^wbuild: error: .*No space left on device'
-	t_match "$err" '^ *hint: .*space'
+	t_match "$err" '^wbuild: hint: free some space'
 	t_eq "$(grep -c '^wbuild: error: ' <<<"$err")" 1 'error lines'
 }
 
