@@ -44,9 +44,9 @@ if(NOT CMAKE_CROSSCOMPILING)
 			COMMAND sh -c "'$<TARGET_FILE:wbuild>' completion ${shell} >'${output}'"
 			DEPENDS wbuild VERBATIM)
 		list(APPEND completions "${output}")
-		install(FILES "${output}" DESTINATION "${destination}" OPTIONAL)
+		install(FILES "${output}" DESTINATION "${destination}")
 	endforeach()
-	add_custom_target(completions DEPENDS ${completions})
+	add_custom_target(completions ALL DEPENDS ${completions})
 endif()
 
 install(FILES "${CMAKE_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}"
@@ -68,9 +68,9 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates")
-set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "packs model weights into OCI image layers
- wbuild reads a Truss-style config.yaml, downloads, filters and verifies the
- model weights that it names, packs them into deduplicated, reproducible zstd
- layers and appends them to a base image, with a runtime stub that verifies or
- mounts them where the model expects them.")
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
+"wbuild reads a Truss-style config.yaml, downloads, filters and verifies the
+model weights that it names, packs them into deduplicated, reproducible zstd
+layers and appends them to a base image, with a runtime stub that verifies or
+mounts them where the model expects them.")
 include(CPack)

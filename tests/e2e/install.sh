@@ -8,12 +8,11 @@ cd "$T_SRC" || exit
 t_case 'a release build installs below DESTDIR, and nowhere else'
 t_ok cmake --preset release -DCMAKE_INSTALL_PREFIX=/usr
 t_ok cmake --build --preset release
-t_ok cmake --build --preset release --target completions
 t_ok env DESTDIR="$T_TMP/root" cmake --install "$build"
 root=$T_TMP/root
 for f in usr/bin/wbuild usr/share/man/man1/wbuild.1 usr/share/doc/wbuild/copyright \
 	usr/share/bash-completion/completions/wbuild usr/share/zsh/vendor-completions/_wbuild \
-	usr/share/fish/vendor_completions.d/wbuild.fish usr/libexec/wbuild/init; do
+	usr/share/fish/vendor_completions.d/wbuild.fish "usr/libexec/wbuild/init-$(dpkg --print-architecture)"; do
 	[ -s "$root/$f" ] || t_fail "\"$f\" is not installed"
 done
 t_eq "$(ls -A "$root")" usr 'what is below DESTDIR'
@@ -22,6 +21,13 @@ t_case 'the installed program runs, and finds its stub beside it'
 t_run "$root/usr/bin/wbuild" version
 t_rc 0
 t_match "$out" '^wbuild [0-9]+\.[0-9]+'
+mkdir -p "$T_TMP/model/data"
+echo 1 >"$T_TMP/model/data/one"
+echo 'model_name: m' >"$T_TMP/model/config.yaml"
+t_run "$root/usr/bin/wbuild" build -t m:v1 -o "type=oci,tar=false,dest=$T_TMP/m" "$T_TMP/model"
+t_rc 0
+paths=$(for blob in "$T_TMP/m/blobs/sha256"/*; do zstdcat "$blob" 2>/dev/null | tar -tf - 2>/dev/null; done)
+t_match "$paths" '^\.wbuild/init$'
 
 t_case 'man pages have no mistake that man finds'
 for page in "$root"/usr/share/man/man*/*; do

@@ -10,10 +10,10 @@ peak() {
 
 	shift 2
 	t_run /usr/bin/time -f 'peak=%M' "$WBUILD" build -q "$@" -t big:v1 \
-		--cache-dir "$T_TMP/cache-$name" -o "type=oci,tar=false,dest=$T_TMP/$name" "$m"
+		--cache-dir "$T_TMP/cache-$name" -o "type=oci,tar=false,dest=$T_TMP/image-$name" "$m"
 	t_rc 0
 	peak=$(sed -n 's/^peak=//p' <<<"$err")
-	rm -rf "$T_TMP/cache-$name" "${T_TMP:?}/$name"
+	rm -rf "$T_TMP/cache-$name" "$T_TMP/image-$name"
 	echo "# peak of $name: ${peak:-unknown} KiB"
 	peak=${peak:-99999999}
 }
