@@ -88,7 +88,7 @@ static int hash_likely(struct packing *p, struct wb_err *err)
 
 /* --- chunk digests ------------------------------------------------------------------------ */
 
-static void remember_chunks(struct packing *p, const struct wb_node *node)
+static void remember_chunks(struct wb_store *store, const struct wb_node *node)
 {
 	size_t n = node->n_chunks * sizeof(struct wb_digest);
 	wb_autofree char *hex = wb_alloc(2 * n + 1);
@@ -97,15 +97,15 @@ static void remember_chunks(struct packing *p, const struct wb_node *node)
 	wb_hex(hex, (const uint8_t *)node->chunks, n);
 	wb_autojson json_t *value = json_string(hex);
 
-	(void)wb_store_index_put(p->store, "chunks", wb_digest_hex(&node->content.digest).s, value,
+	(void)wb_store_index_put(store, "chunks", wb_digest_hex(&node->content.digest).s, value,
 		&ignored); /* only saves time */
 }
 
-static bool recall_chunks(struct packing *p, struct wb_node *node)
+static bool recall_chunks(struct wb_store *store, struct wb_node *node)
 {
 	size_t n = (size_t)((node->content.size + WB_CHUNK_SIZE - 1) / WB_CHUNK_SIZE);
 	wb_autojson json_t *value =
-		wb_store_index_get(p->store, "chunks", wb_digest_hex(&node->content.digest).s);
+		wb_store_index_get(store, "chunks", wb_digest_hex(&node->content.digest).s);
 	const char *hex = json_string_value(value);
 
 	if (!hex || strlen(hex) != n * 2 * sizeof(struct wb_digest))
@@ -143,25 +143,41 @@ static int compute_chunks(struct wb_node *node, struct wb_err *err)
 	return wb_content_check(c, fd, err);
 }
 
-/* A layer that was found in the cache was not read, so its large files' chunks come from the index.
- * Only a damaged index makes it necessary to read them. */
-static int complete_chunks(struct packing *p, struct wb_err *err)
+static bool lacks_chunks(const struct wb_node *node)
 {
-	for (size_t i = 0; i < p->plan->layers.n; i++) {
-		wb_vec_foreach (it, &p->plan->layers.items[i].nodes) {
+	return holds_content(node) && node->content.size > WB_CHUNK_SIZE && !node->chunks;
+}
+
+/* Has the caller put these files on disk, where it has not done so yet. */
+static int supply(
+	const struct wb_pack_opts *opts, struct wb_node *const *nodes, size_t n, struct wb_err *err)
+{
+	WB_VEC(struct wb_node *) absent = {0};
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (holds_content(nodes[i]) && !nodes[i]->content.path)
+			*wb_vec_push(&absent) = nodes[i];
+	if (absent.n)
+		rc = opts->supply(opts->hook_arg, absent.items, absent.n, err);
+	wb_vec_free(&absent);
+	return rc;
+}
+
+/* A layer that was found was not read, so its large files' chunks come from the store's records;
+ * only where those are gone is a file read for them. */
+int wb_pack_chunks(const struct wb_layer_plan *plan, const struct wb_pack_opts *opts,
+	struct wb_store *store, struct wb_err *err)
+{
+	wb_vec_foreach (l, &plan->layers) {
+		wb_vec_foreach (it, &l->nodes) {
 			struct wb_node *node = *it;
 
-			if (!holds_content(node) || node->content.size <= WB_CHUNK_SIZE)
+			if (!lacks_chunks(node) || recall_chunks(store, node))
 				continue;
-			if (!p->out->list.items[i].cached && node->chunks) {
-				remember_chunks(p, node);
-				continue;
-			}
-			if (node->chunks || recall_chunks(p, node))
-				continue;
-			if (compute_chunks(node, err))
+			if (supply(opts, &node, 1, err) || compute_chunks(node, err))
 				return -1;
-			remember_chunks(p, node);
+			remember_chunks(store, node);
 		}
 	}
 	return 0;
@@ -231,10 +247,32 @@ static void sort_largest_first(struct packing *p)
 	}
 }
 
-static void report_cached(struct packing *p, const struct wb_layer *l)
+static bool is_found(struct packing *p, struct wb_layer *l)
 {
-	if (p->opts->progress && l->tar_size)
-		p->opts->progress(p->opts->progress_arg, l->tar_size);
+	const struct wb_pack_opts *o = p->opts;
+
+	if (!find_packed(p, l)) {
+		if (!o->elsewhere || !o->elsewhere(o->hook_arg, l))
+			return false;
+		l->media_type = wb_codec_media_type(&o->codec);
+		l->cached = l->elsewhere = true;
+	}
+	if (o->progress)
+		o->progress(o->progress_arg, l->tar_size);
+	return true;
+}
+
+static int supply_todo(struct packing *p, struct wb_err *err)
+{
+	WB_VEC(struct wb_node *) all = {0};
+
+	wb_vec_foreach (i, &p->todo)
+		wb_vec_foreach (node, &p->plan->layers.items[*i].nodes)
+			*wb_vec_push(&all) = *node;
+	int rc = supply(p->opts, all.items, all.n, err);
+
+	wb_vec_free(&all);
+	return rc;
 }
 
 int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
@@ -255,14 +293,14 @@ int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
 	for (size_t i = 0; i < plan->layers.n; i++) {
 		if (digests_known(&plan->layers.items[i])) {
 			set_key(&p, i);
-			if (find_packed(&p, &out->list.items[i])) {
-				report_cached(&p, &out->list.items[i]);
+			if (is_found(&p, &out->list.items[i]))
 				continue;
-			}
 		}
 		*wb_vec_push(&p.todo) = i;
 	}
 	sort_largest_first(&p);
+	if (supply_todo(&p, err))
+		return -1;
 	if (wb_pack_pipeline(
 		    out->list.items, plan->layers.items, p.todo.items, p.todo.n, opts, store, err))
 		return -1;
@@ -271,5 +309,9 @@ int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
 		if (remember_layer(&p, &plan->layers.items[*i], &out->list.items[*i], err))
 			return -1;
 	}
-	return complete_chunks(&p, err);
+	wb_vec_foreach (i, &p.todo)
+		wb_vec_foreach (node, &plan->layers.items[*i].nodes)
+			if (holds_content(*node) && (*node)->chunks)
+				remember_chunks(store, *node);
+	return 0;
 }

@@ -22,6 +22,7 @@ struct wb_layer {
 	uint64_t tar_size;
 	const char *media_type; /* a literal */
 	bool cached;            /* found, not packed */
+	bool elsewhere;         /* not in the store: every output has it already */
 	unsigned group;
 	size_t files;
 	uint64_t bytes; /* of file content */
@@ -40,12 +41,23 @@ struct wb_pack_opts {
 	unsigned jobs;                               /* 0: one per core */
 	void (*progress)(void *arg, uint64_t bytes); /* content bytes done since the last call */
 	void *progress_arg;
+	/* Optional: a layer (its key is set) that the store does not hold. Fills digest, diff_id,
+	 * size and tar_size and returns true when every output has it, so that it need not be
+	 * packed, nor its files fetched. */
+	bool (*elsewhere)(void *arg, struct wb_layer *l);
+	/* Optional: files whose bytes are not on disk yet (content.path NULL) and are needed now.
+	 * Sets their content's path. */
+	int (*supply)(void *arg, struct wb_node *const *nodes, size_t n, struct wb_err *err);
+	void *hook_arg; /* of the two */
 };
 
-/* Also completes the tree: every file's digest, and every large file's chunk digests, are known
- * when it returns. */
+/* Also learns the digest of every file, and the chunk digests of those that it reads. */
 int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
 	const struct wb_pack_opts *opts, struct wb_store *store, struct wb_err *err);
+/* After wb_pack: completes the chunk digests of every large file, from the store's records where
+ * it can, else by reading (and, if need be, fetching) the file. */
+int wb_pack_chunks(const struct wb_layer_plan *plan, const struct wb_pack_opts *opts,
+	struct wb_store *store, struct wb_err *err);
 
 /* The pipeline alone, for layers[0..n) of the plan's order picked by todo (pack.c uses it; tests
  * too). */

@@ -68,7 +68,8 @@ static int settle_class(void *arg, size_t index, struct wb_err *err)
 	const struct size_class *c = &s->classes.items[index];
 	struct wb_node **files = s->files.items + c->first;
 
-	if (c->n == 2 && files[0]->content.size >= COMPARE_MIN)
+	if (c->n == 2 && files[0]->content.size >= COMPARE_MIN && files[0]->content.path &&
+		files[1]->content.path)
 		return compare_pair(files[0], files[1], err);
 	for (size_t i = 0; i < c->n; i++) {
 		struct wb_content *content = &files[i]->content;

@@ -1,6 +1,7 @@
 /* The file tree of an image's bundle: every path that the layers will hold, resolved. A tree only
- * takes content that is on disk (a committed blob of the store, or a local file by its stat):
- * an address that still has to be fetched has no way in.
+ * takes content that is on disk (a committed blob of the store, or a local file by its stat) or
+ * whose SHA-256 is known, so that a layer that exists already is found without fetching it; the
+ * packer has such files supplied before it reads them (pack.h).
  *
  * Paths are relative to the image's root, no leading slash, safe (wb_path_unsafe). Adding is not
  * thread safe; a finished tree (wb_tree_finish) is read-only. */
@@ -20,7 +21,7 @@ enum wb_node_type { WB_NODE_FILE, WB_NODE_DIR, WB_NODE_SYMLINK };
 
 /* Where a file's bytes are. */
 struct wb_content {
-	char *path;     /* on disk */
+	char *path;     /* on disk; NULL: not yet, and then the digest is known */
 	bool immutable; /* in the store: not checked for change while it is read */
 	bool digest_known;
 	struct wb_digest digest; /* SHA-256 of the bytes, when known */

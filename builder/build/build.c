@@ -20,6 +20,7 @@ struct build {
 	struct wb_plan plan;
 	struct wb_base base;
 	struct wb_dir_attrs dirs;
+	struct wb_layer_plan layer_plan;
 	struct wb_layers layers;
 	struct wb_assembled assembled;
 	struct wb_pack_opts pack;
@@ -30,6 +31,7 @@ static void build_release(struct build *b)
 {
 	wb_assembled_release(&b->assembled);
 	wb_layers_release(&b->layers);
+	wb_layer_plan_release(&b->layer_plan);
 	wb_dir_attrs_release(&b->dirs);
 	wb_base_release(&b->base);
 	wb_plan_release(&b->plan);
@@ -97,15 +99,14 @@ static int open_base(struct build *b, struct wb_err *err)
 
 static int pack(struct build *b, struct wb_err *err)
 {
-	WB_AUTO(wb_layer_plan_release) struct wb_layer_plan layers = WB_LAYER_PLAN_INIT;
 	const struct wb_layer_limits limits = {
 		.max_layers = WB_LAYERS_MAX - OWN_LAYERS - b->base.layers};
 
-	wb_layer_plan_make(&layers, &b->plan.tree, &limits);
-	if (layers.merged)
+	wb_layer_plan_make(&b->layer_plan, &b->plan.tree, &limits);
+	if (b->layer_plan.merged)
 		wb_note("%zu layers were merged to stay below %u with the base's %zu",
-			layers.merged, WB_LAYERS_MAX, b->base.layers);
-	if (wb_pack(&b->layers, &layers, &b->pack, b->store, err) ||
+			b->layer_plan.merged, WB_LAYERS_MAX, b->base.layers);
+	if (wb_pack(&b->layers, &b->layer_plan, &b->pack, b->store, err) ||
 		wb_plan_remember(&b->plan, b->store, err))
 		return -1;
 	wb_vec_foreach (l, &b->layers.list) {
@@ -136,6 +137,8 @@ static int add_manifest(struct build *b, struct wb_err *err)
 	struct wb_bundle_manifest manifest = WB_BUNDLE_MANIFEST_INIT;
 	WB_AUTO(wb_layers_release) struct wb_layers layer = WB_LAYERS_INIT;
 
+	if (wb_pack_chunks(&b->layer_plan, &b->pack, b->store, err))
+		return -1;
 	wb_plan_manifest(&manifest, &b->plan);
 	if (wb_manifest_layer(
 		    &layer, &b->assembled.manifest_text, &manifest, &b->pack, b->store, err))

@@ -102,6 +102,7 @@ static void pack_sample(struct fixture *f, struct wb_layers *out, struct wb_tree
 	assert_ok(wb_codec_parse(&opts.codec, compression, 0, &err), &err);
 	wb_layer_plan_make(&plan, t, &limits);
 	assert_ok(wb_pack(out, &plan, &opts, f->store, &err), &err);
+	assert_ok(wb_pack_chunks(&plan, &opts, f->store, &err), &err);
 	wb_layer_plan_release(&plan);
 }
 
