@@ -122,10 +122,6 @@ static void set_command(struct wb_image *img, const struct wb_assemble_opts *opt
 
 	if (stub)
 		*wb_vec_push(&entry) = "/" WB_INIT_PATH;
-	if (stub && opts->verify) {
-		*wb_vec_push(&entry) = "--verify";
-		*wb_vec_push(&entry) = opts->verify;
-	}
 	if (stub)
 		*wb_vec_push(&entry) = "--";
 	if (start) {
@@ -164,6 +160,9 @@ static void set_config(struct wb_image *img, const struct wb_base *base,
 	wb_vec_foreach (e, &c->environment)
 		wb_image_set_env(img, e->name, e->value ? e->value : "");
 	each_pair(opts->env, set_env, img);
+	/* not an argument of the entrypoint: a pod can change a variable */
+	if (stub && opts->verify)
+		wb_image_set_env(img, "WBUILD_VERIFY", opts->verify);
 	if (c->model_name)
 		wb_image_set_label(img, "org.opencontainers.image.title", c->model_name);
 	if (base->name) {

@@ -45,6 +45,14 @@ static size_t count_fatal(const struct wb_stub_options *o, const struct wb_verif
 	return n;
 }
 
+static bool only_extra(const struct wb_verify_report *r)
+{
+	for (size_t i = 0; i < r->problems.n; i++)
+		if (r->problems.items[i].kind != WB_PROBLEM_EXTRA)
+			return false;
+	return true;
+}
+
 static int place(
 	const struct wb_stub_options *o, const struct wb_bundle_manifest *m, struct wb_err *err)
 {
@@ -74,7 +82,9 @@ static int prepare(struct wb_verify_report *r, const struct wb_stub_options *o, 
 	if (wb_verify_root(r, o->from ? o->from : "/", &m, &o->verify, err))
 		return -1;
 	if (count_fatal(o, r) && wb_verify_verdict(r, err))
-		return -1;
+		return only_extra(r)
+		               ? wb_err_hint(err, "--extra warn accepts files that nobody packed")
+		               : -1;
 	return place(o, &m, err);
 }
 

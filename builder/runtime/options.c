@@ -103,7 +103,7 @@ static int set_extra(struct wb_stub_options *o, const char *value, struct wb_err
 
 	if (choose(&i, value, words, err))
 		return -1;
-	o->extra = (enum wb_extra_mode)i;
+	o->extra = (enum wb_extra_mode)(i + WB_EXTRA_FAIL);
 	o->verify.extra = o->extra != WB_EXTRA_IGNORE;
 	return 0;
 }
@@ -207,7 +207,7 @@ static const struct option options[] = {
 	{"seed", "N", "WBUILD_SEED", "which chunks sample takes (default: others at each start)",
 		set_seed},
 	{"extra", "fail|warn|ignore", "WBUILD_EXTRA",
-		"files that the manifest does not name (default fail)", set_extra},
+		"files that nobody packed (default warn with size, else fail)", set_extra},
 	{"check-modes", NULL, "WBUILD_CHECK_MODES", "permission bits must match too", set_modes},
 	{"deadline", "SECONDS", "WBUILD_DEADLINE", "fail when checking takes longer", set_deadline},
 	{"jobs", "N", "WBUILD_JOBS", "threads (default: one for each core)", set_jobs},
@@ -319,6 +319,8 @@ int wb_stub_options_parse(struct wb_stub_options *out, int argc, char **argv, st
 	if (o.action == WB_STUB_WAIT && o.command[0])
 		return wb_err_set(
 			err, WB_ERR_USAGE, "wait takes no argument: \"%.100s\"", o.command[0]);
+	if (o.extra == WB_EXTRA_AUTO)
+		o.extra = o.verify.mode == WB_VERIFY_SIZE ? WB_EXTRA_WARN : WB_EXTRA_FAIL;
 	if (!o.place_set)
 		o.place = o.from ? WB_PLACE_LINK : WB_PLACE_NONE;
 	if (o.place != WB_PLACE_NONE && !o.from)

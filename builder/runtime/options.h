@@ -12,7 +12,10 @@
 
 enum wb_place_mode { WB_PLACE_NONE, WB_PLACE_LINK, WB_PLACE_BIND };
 
-enum wb_extra_mode { WB_EXTRA_FAIL, WB_EXTRA_WARN, WB_EXTRA_IGNORE };
+/* AUTO is left only until parsing ends: a base image, or a container that is started again, may
+ * have files of its own beside the bundle's, so they fail a check only where one was asked for that
+ * looks closely. */
+enum wb_extra_mode { WB_EXTRA_AUTO, WB_EXTRA_FAIL, WB_EXTRA_WARN, WB_EXTRA_IGNORE };
 
 enum wb_stub_action { WB_STUB_RUN, WB_STUB_WAIT, WB_STUB_HELP, WB_STUB_VERSION };
 

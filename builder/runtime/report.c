@@ -113,6 +113,8 @@ void wb_report_print(
 	/* one bad file has had its line; several get a sum, other errors have had none */
 	if (err->code != WB_OK && (err->code != WB_ERR_INTEGRITY || r->problems.n != 1))
 		wb_say_err(err);
+	else if (err->hint[0])
+		say("hint: ", err->hint);
 	if (err->code == WB_OK && !o->quiet && r->hashed)
 		wb_say("verified %s of %s in %llu files in %s (%s/s)", wb_size_text(r->hashed).s,
 			wb_size_text(r->bytes).s, (unsigned long long)r->files,

@@ -75,7 +75,8 @@ t_match "$err" 'hint: .*(empty volume|subPath).*--mount bind'
 
 t_case 'link: a read-only root with empty volumes where links go'
 mkdir -p "$T_TMP/box/app" "$T_TMP/box/models" "$T_TMP/box/root"
-mounted '--read-only --tmpfs /app:notmpcopyup,mode=0777 --tmpfs /models:notmpcopyup,mode=0777 --user 60000' -- \
+mkdir -m 777 "$T_TMP/empty1" "$T_TMP/empty2"
+mounted "--read-only -v $T_TMP/empty1:/app -v $T_TMP/empty2:/models --user 60000" -- \
 	/bin/sh -c "$digests; echo \$HF_HUB_CACHE"
 t_rc 0
 t_eq "$out" "$want"$'\n'"/weights$hub"

@@ -92,6 +92,13 @@ t_match "$err" '"/app/data/latest": not-a-link: is a regular file'
 t_case 'extra files can be warned of or left alone'
 fresh
 echo x >"$root/app/data/new.bin"
+check size -- echo ran
+t_rc 0
+t_match "$err" '^wbuild: warning: "/app/data/new.bin": extra'
+check full -- echo ran
+t_rc 3
+t_match "$err" '^wbuild: error: "/app/data/new.bin": extra'
+t_match "$err" '^wbuild: hint: --extra warn'
 check full --extra warn -- echo ran
 t_rc 0
 t_eq "$out" ran

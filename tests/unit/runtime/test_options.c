@@ -51,7 +51,7 @@ static void test_defaults(void **state)
 	assert_int_equal(o.action, WB_STUB_RUN);
 	assert_int_equal(o.verify.mode, WB_VERIFY_SIZE);
 	assert_int_equal(o.place, WB_PLACE_NONE);
-	assert_int_equal(o.extra, WB_EXTRA_FAIL);
+	assert_int_equal(o.extra, WB_EXTRA_WARN);
 	assert_true(o.verify.extra);
 	assert_string_equal(o.command[0], "server");
 	assert_null(o.from);
@@ -100,6 +100,10 @@ static void test_all_options(void **state)
 	assert_string_equal(o.ready_file, "/r");
 	assert_string_equal(o.failed_file, "/f");
 	assert_true(o.json && o.quiet && !o.fetch);
+	PARSE(&o, &err, "--verify", "sample", "x");
+	assert_int_equal(o.extra, WB_EXTRA_FAIL);
+	PARSE(&o, &err, "--extra", "fail", "x");
+	assert_int_equal(o.extra, WB_EXTRA_FAIL);
 	PARSE(&o, &err, "--extra", "ignore", "--fetch", "x");
 	assert_false(o.verify.extra);
 	assert_true(o.fetch);
