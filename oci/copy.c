@@ -76,7 +76,9 @@ static int copy_one(void *arg, size_t i, struct wb_err *err)
 
 	if (watch->start)
 		watch->start(watch->arg, item->desc);
-	if (wb_cancel_check(err) || wb_transport_has_blob(&there, b->dst, item->desc, err))
+	/* A registry is asked by put_blob itself. */
+	if (wb_cancel_check(err) ||
+		(!b->dst->host && wb_transport_has_blob(&there, b->dst, item->desc, err)))
 		return -1;
 	if (!there && put(&how, b, item, err))
 		return wb_err_wrap(err, "%s", b->dst->label);
@@ -185,7 +187,8 @@ static int collect_manifest(struct copy *c, const struct wb_document *doc, struc
 {
 	WB_AUTO(wb_manifest_release) struct wb_manifest m = WB_MANIFEST_INIT;
 
-	if (wb_manifest_parse(&m, doc, c->src->label, err))
+	if (wb_manifest_parse(&m, doc, c->src->label, err) ||
+		wb_transport_check_image(c->dst, m.layers.items, m.layers.n, err))
 		return -1;
 	add_blob(c, &m.config);
 	wb_vec_foreach (layer, &m.layers)

@@ -104,8 +104,9 @@ int wb_quirks_check_plan(const char *host, const uint64_t *sizes, size_t n, stru
 		wb_err_set(err, WB_ERR_LIMIT,
 			"the image has %zu layers, and %s (\"%s\") takes at most %u", n, q.name,
 			host, q.layers_max);
-		return wb_err_hint(err, "pack more files into one layer (--layer-size), or turn "
-					"the check off (--registry-limits off)");
+		return wb_err_hint(err,
+			"start from a base with fewer layers, or turn the check off "
+			"(--registry-limits off)");
 	}
 	for (size_t i = 0; q.layer_max && i < n; i++) {
 		if (sizes[i] <= q.layer_max)

@@ -53,6 +53,17 @@ static void registry_free(struct wb_transport *t)
 	free(reg);
 }
 
+static int check_image(
+	struct wb_transport *t, const struct wb_descriptor *layers, size_t n, struct wb_err *err)
+{
+	const struct wb_registry *reg = (struct wb_registry *)t;
+	wb_autofree uint64_t *sizes = wb_calloc(n, sizeof(*sizes));
+
+	for (size_t i = 0; i < n; i++)
+		sizes[i] = layers[i].size;
+	return reg->o.no_limits ? 0 : wb_quirks_check_plan(reg->ref.host, sizes, n, err);
+}
+
 static const struct wb_transport_ops registry_ops = {
 	.name = "docker",
 	.resolve = wb_registry_resolve,
@@ -60,6 +71,7 @@ static const struct wb_transport_ops registry_ops = {
 	.open_blob = wb_registry_open_blob,
 	.has_blob = wb_registry_has_blob,
 	.has_manifest = wb_registry_has_manifest,
+	.check_image = check_image,
 	.put_blob = wb_registry_put_blob,
 	.put_manifest = wb_registry_put_manifest,
 	.free = registry_free,

@@ -39,6 +39,7 @@ struct wb_registry_opts {
 	/* Repositories to mount from, "NAME" or "HOST/NAME" (others are passed over); NULL-ended,
 	 * or NULL. */
 	const char *const *mount_from;
+	bool no_limits;      /* images past the registry's known limits are tried */
 	uint64_t chunk_size; /* bytes of one PATCH; 0: 64 MiB */
 	uint64_t chunk_from; /* blobs of at least this size go in chunks; 0: 32 MiB */
 };

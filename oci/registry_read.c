@@ -260,7 +260,11 @@ static int reader_read(struct wb_reader *r, void *p, size_t n, size_t *got, stru
 		}
 		if (!b->req && go_on(b, err))
 			return -1;
-		if (wb_http_run(b->h, true, 250, NULL, err))
+		/* A round takes what is there and then waits for more: wait only when there was
+		 * nothing to take. */
+		if (wb_http_run(b->h, true, 0, NULL, err))
+			return -1;
+		if (!b->len && b->req && wb_http_run(b->h, true, 250, NULL, err))
 			return -1;
 	}
 	*got = n < b->len ? n : b->len;

@@ -194,6 +194,12 @@ int wb_transport_announce(
 	return t->ops->announce ? t->ops->announce(t, blobs, n, err) : 0;
 }
 
+int wb_transport_check_image(
+	struct wb_transport *t, const struct wb_descriptor *layers, size_t n, struct wb_err *err)
+{
+	return t->ops->check_image ? t->ops->check_image(t, layers, n, err) : 0;
+}
+
 int wb_transport_put_blob(struct wb_put_result *out, struct wb_transport *t,
 	const struct wb_descriptor *d, const struct wb_blob_source *src,
 	const struct wb_put_opts *opts, struct wb_err *err)

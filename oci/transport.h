@@ -138,6 +138,9 @@ struct wb_transport_ops {
 	 * Called at most once, before the first put_blob; blobs not announced still work. */
 	int (*announce)(struct wb_transport *t, const struct wb_descriptor *blobs, size_t n,
 		struct wb_err *err);
+	/* Optional: would an image of these layers be taken? Asked before the first put_blob. */
+	int (*check_image)(struct wb_transport *t, const struct wb_descriptor *layers, size_t n,
+		struct wb_err *err);
 	int (*put_blob)(struct wb_put_result *out, struct wb_transport *t,
 		const struct wb_descriptor *d, const struct wb_blob_source *src,
 		const struct wb_put_opts *opts, struct wb_err *err);
@@ -176,6 +179,8 @@ int wb_transport_has_manifest(
 	bool *out, struct wb_transport *t, const struct wb_descriptor *d, struct wb_err *err);
 int wb_transport_announce(
 	struct wb_transport *t, const struct wb_descriptor *blobs, size_t n, struct wb_err *err);
+int wb_transport_check_image(
+	struct wb_transport *t, const struct wb_descriptor *layers, size_t n, struct wb_err *err);
 int wb_transport_put_blob(struct wb_put_result *out, struct wb_transport *t,
 	const struct wb_descriptor *d, const struct wb_blob_source *src,
 	const struct wb_put_opts *opts, struct wb_err *err); /* out, opts may be NULL */

@@ -14,6 +14,7 @@
 
 struct build {
 	const struct wb_build_opts *opts;
+	struct wb_place_opts place; /* those of opts, with a memory */
 	struct wb_build_result *out;
 	struct wb_config config;
 	struct wb_store *store;
@@ -35,6 +36,7 @@ static void build_release(struct build *b)
 	wb_dir_attrs_release(&b->dirs);
 	wb_base_release(&b->base);
 	wb_plan_release(&b->plan);
+	wb_place_memory_free(b->place.memory);
 	wb_store_close(b->store);
 	wb_config_release(&b->config);
 }
@@ -88,7 +90,7 @@ static int open_base(struct build *b, struct wb_err *err)
 	                  : b->config.base_image ? b->config.base_image
 	                                         : "scratch";
 
-	if (wb_base_open(&b->base, ref, o->platforms, &o->place, err))
+	if (wb_base_open(&b->base, ref, o->platforms, &b->place, err))
 		return -1;
 	if (b->base.layers + OWN_LAYERS >= WB_LAYERS_MAX)
 		return wb_err_set(err, WB_ERR_UNSUPPORTED,
@@ -172,7 +174,7 @@ static int write_outputs(struct build *b, struct wb_err *err)
 	const struct wb_build_opts *o = b->opts;
 
 	for (size_t i = 0; i < o->n_outputs; i++)
-		if (wb_output_write(&o->outputs[i], &b->assembled, o->tags, o->n_tags, &o->place,
+		if (wb_output_write(&o->outputs[i], &b->assembled, o->tags, o->n_tags, &b->place,
 			    o->jobs, err))
 			return -1;
 	return 0;
@@ -196,6 +198,8 @@ static int prepare(struct build *b, struct wb_err *err)
 	b->store = wb_store_open(o->cache_dir, err);
 	if (!b->store)
 		return -1;
+	b->place = o->place;
+	b->place.memory = wb_place_memory_new(b->store);
 	b->pack = (struct wb_pack_opts){
 		.codec = o->codec,
 		.stream = {.mtime = (uint64_t)b->epoch, .dirs = &b->dirs},

@@ -10,6 +10,7 @@
 #include "base/pool.h"
 #include "base/text.h"
 #include "builder/build/export.h"
+#include "oci/manifest.h"
 
 /* --- the SPEC ----------------------------------------------------------------------------- */
 
@@ -222,6 +223,19 @@ static int announce(struct writing *w, const struct wb_assembled *a, struct wb_e
 	return rc;
 }
 
+/* What the place can hold is asked before the first byte. */
+static int check_images(struct writing *w, const struct wb_assembled *a, struct wb_err *err)
+{
+	wb_vec_foreach (doc, &a->manifests) {
+		WB_AUTO(wb_manifest_release) struct wb_manifest m = WB_MANIFEST_INIT;
+
+		if (wb_manifest_parse(&m, doc, w->to->label, err) ||
+			wb_transport_check_image(w->to, m.layers.items, m.layers.n, err))
+			return -1;
+	}
+	return 0;
+}
+
 static int put_documents(struct writing *w, const struct wb_assembled *a,
 	const struct wb_manifest_put *how, struct wb_err *err)
 {
@@ -247,8 +261,8 @@ static int write_place(const struct wb_place *place, const char *name, const str
 	if (!w.to)
 		return -1;
 	collect_items(&w, a);
-	if (announce(&w, a, err) || wb_pool_run(jobs, w.items.n, put_item, &w, err) ||
-		put_documents(&w, a, &how, err))
+	if (check_images(&w, a, err) || announce(&w, a, err) ||
+		wb_pool_run(jobs, w.items.n, put_item, &w, err) || put_documents(&w, a, &how, err))
 		return -1;
 	return wb_transport_commit(w.to, err);
 }

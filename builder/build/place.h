@@ -2,14 +2,30 @@
 #ifndef WB_BUILDER_BUILD_PLACE_H
 #define WB_BUILDER_BUILD_PLACE_H
 
+#include "layers/store.h"
 #include "oci/reference.h"
 #include "oci/transport.h"
 
+/* What is remembered of registries between runs, in the content store: uploads that broke off,
+ * where blobs were pushed, what registries were found to refuse. Thread safe. */
+struct wb_place_memory;
+
+/* Borrows s, which has to outlive it. */
+struct wb_place_memory *wb_place_memory_new(struct wb_store *s);
+void wb_place_memory_free(struct wb_place_memory *m);
+
 struct wb_place_opts {
 	bool plain_http;
+	bool tls_insecure;
+	bool no_limits;      /* images past a registry's known limits are tried */
 	const char *ca_file; /* or NULL */
+	uint64_t rate_limit; /* bytes per second of one connection, or 0 */
+	/* Repositories to mount blobs from, NULL at the end; or NULL. */
+	const char *const *mount_from;
+	struct wb_place_memory *memory; /* or NULL: nothing is remembered */
 };
 
+/* opts has to stay as long as the transport. */
 struct wb_transport *wb_place_open(const struct wb_place *p, enum wb_transport_mode mode,
 	const struct wb_place_opts *opts, struct wb_err *err);
 

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "base/pool.h"
+#include "builder/cli/transfer.h"
+
 static int read_outputs(struct wb_build_args *out, const struct wb_args *args, struct wb_err *err)
 {
 	wb_vec_foreach (spec, &args->values[OPT_OUTPUT])
@@ -98,11 +101,10 @@ int wb_build_args_read(struct wb_build_args *out, const struct wb_args *args, st
 	o->cache_dir = wb_args_last(args, OPT_CACHE_DIR);
 	o->base = wb_args_last(args, OPT_BASE);
 	o->platforms = wb_args_last(args, OPT_PLATFORM);
-	o->place.plain_http = wb_args_has(args, OPT_PLAIN_HTTP);
-	o->place.ca_file = wb_args_last(args, OPT_CA_FILE);
 	o->plan.bundle_volumes = wb_args_has(args, OPT_BUNDLE_VOLUMES);
 	o->plan.offline = wb_args_has(args, OPT_OFFLINE);
-	if (wb_args_number(&o->jobs, args, OPT_JOBS, 1024, err) ||
+	if (wb_place_args_read(&o->place, &out->mounts, args, err) ||
+		wb_args_number(&o->jobs, args, OPT_JOBS, 1024, err) ||
 		wb_args_size(&o->sizes.warn, args, OPT_WARN_SIZE, err) ||
 		wb_args_size(&o->sizes.max, args, OPT_MAX_SIZE, err) ||
 		read_compat(o, wb_args_last(args, OPT_COMPRESSION), args, err) ||
@@ -113,6 +115,8 @@ int wb_build_args_read(struct wb_build_args *out, const struct wb_args *args, st
 		read_pairs(&o->env, &out->env, args, OPT_ENV, err))
 		return -1;
 	o->plan.jobs = o->jobs;
+	if (o->place.rate_limit) /* each worker has connections of its own */
+		o->place.rate_limit /= o->jobs ? o->jobs : wb_pool_cores();
 	return 0;
 }
 
@@ -127,4 +131,5 @@ void wb_build_args_release(struct wb_build_args *b)
 	wb_vec_free(&b->labels);
 	wb_vec_free(&b->annotations);
 	wb_vec_free(&b->env);
+	free(b->mounts);
 }

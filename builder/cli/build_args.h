@@ -17,6 +17,7 @@ struct wb_build_args {
 	WB_VEC(struct wb_output) outputs;
 	WB_VEC(struct wb_reference) tags;
 	WB_VEC(const char *) labels, annotations, env;
+	const char **mounts;
 };
 
 /* Borrows from args. */

@@ -17,6 +17,7 @@ struct wb_command {
 	int (*run)(const struct wb_args *args, struct wb_err *err);
 };
 
+extern const struct wb_command wb_cmd_push, wb_cmd_pull, wb_cmd_copy;
 extern const struct wb_command wb_cmd_build, wb_cmd_validate, wb_cmd_plan, wb_cmd_inspect,
 	wb_cmd_verify, wb_cmd_cache, wb_cmd_version, wb_cmd_help, wb_cmd_completion;
 

@@ -62,6 +62,8 @@ const struct wb_option wb_options[OPT_COUNT] = {
 	[OPT_CA_FILE] = {"ca-file", 0, "FILE", NULL, false, "trust these certificates too (PEM)"},
 	[OPT_MOUNT_FROM] = {"mount-from", 0, "REPOSITORY", NULL, true,
 		"repository of the same registry to take layers from"},
+	[OPT_REGISTRY_LIMITS] = {"registry-limits", 0, "WHAT", "refuse|off", false,
+		"images past the registry's known limits: refuse them (default), or try"},
 	[OPT_ROOT] = {"root", 0, "DIR", NULL, false, "an unpacked image to check"},
 	[OPT_FIX] = {"fix", 0, NULL, NULL, false, "remove what is damaged"},
 	[OPT_KEEP_BYTES] = {"keep-bytes", 0, "SIZE", NULL, false, "leave at most this much"},

@@ -51,7 +51,7 @@ static void a_plan_past_a_limit_is_refused(void **state)
 	assert_err(wb_quirks_check_plan("1.dkr.ecr.x.amazonaws.com", many, 501, &err), &err,
 		WB_ERR_LIMIT);
 	assert_contains(err.text, "501 layers");
-	assert_contains(err.hint, "--layer-size");
+	assert_contains(err.hint, "--registry-limits off");
 	free(many);
 }
 
