@@ -1,5 +1,7 @@
 #include "wbtest.h"
 
+#include "base/buf.h"
+#include "base/file.h"
 #include "builder/runtime/options.h"
 
 static const char *const variables[] = {"WBUILD_VERIFY", "WBUILD_SAMPLE", "WBUILD_SEED",
@@ -183,6 +185,27 @@ static void test_wait_help_version(void **state)
 		assert_contains(help, variables[i]);
 }
 
+/* Every option and variable of the table is in the man page. */
+static void test_man_page(void **state)
+{
+	wb_autofree char *help = wb_stub_help();
+	WB_AUTO(wb_buf_release) struct wb_buf page;
+	struct wb_err err;
+	size_t seen = 0;
+
+	wb_buf_init(&page, 1 << 20, "man page");
+	assert_ok(wb_file_read(&page, WB_SOURCE_DIR "/docs/man/wbuild-init.1.scd", &err), &err);
+	for (const char *p = help; (p = strstr(p, "\n  --")); seen++) {
+		wb_autofree char *name = wb_strndup(p + 3, strcspn(p + 3, " \n"));
+
+		assert_contains(page.data, name);
+		p += 3;
+	}
+	assert_in_range(seen, 15, 40);
+	for (size_t i = 0; i < WB_ARRAY_LEN(variables); i++)
+		assert_contains(page.data, variables[i]);
+}
+
 static void test_seeds_differ(void **state)
 {
 	struct wb_stub_options a, b;
@@ -203,6 +226,7 @@ int main(void)
 		cmocka_unit_test_setup(test_refused, clean),
 		cmocka_unit_test_setup(test_wait_help_version, clean),
 		cmocka_unit_test_setup(test_seeds_differ, clean),
+		cmocka_unit_test(test_man_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
