@@ -165,6 +165,13 @@ static void take_refusal(struct blob_reader *b, struct wb_http_req *req)
 	}
 }
 
+static int ends_early(const struct blob_reader *b, struct wb_err *err)
+{
+	return wb_err_set(err, WB_ERR_INTEGRITY,
+		"the blob %s of \"%s\" ends after %llu of %llu bytes", wb_digest_text(&b->digest).s,
+		b->reg->t.label, (unsigned long long)b->pos, (unsigned long long)b->size);
+}
+
 static void on_done(struct wb_http_req *req, void *arg, const struct wb_err *err)
 {
 	struct blob_reader *b = arg;
@@ -176,6 +183,10 @@ static void on_done(struct wb_http_req *req, void *arg, const struct wb_err *err
 		return;
 	if (r->status == 401 && !r->redirected) {
 		take_refusal(b, req);
+		return;
+	}
+	if (r->status == 416) { /* there is no rest */
+		ends_early(b, &b->err);
 		return;
 	}
 	wb_autofree char *doing = wb_asprintf("reading the blob %s", wb_digest_text(&b->digest).s);
@@ -218,10 +229,7 @@ static int go_on(struct blob_reader *b, struct wb_err *err)
 	}
 	if (++b->failures > FAILURES_MAX) {
 		if (b->err.code == WB_OK)
-			wb_err_set(&b->err, WB_ERR_INTEGRITY,
-				"the blob %s of \"%s\" ends after %llu of %llu bytes",
-				wb_digest_text(&b->digest).s, b->reg->t.label,
-				(unsigned long long)b->pos, (unsigned long long)b->size);
+			ends_early(b, &b->err);
 		*err = b->err;
 		return -1;
 	}

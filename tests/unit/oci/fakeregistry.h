@@ -215,6 +215,10 @@ static inline bool fake_get_blob(
 
 	if (range && !f->ignore_range && sscanf(range, "bytes=%llu-", &from) != 1)
 		from = 0;
+	if (from && from >= n) {
+		fake_text(fd, r, 416, NULL, "");
+		return true;
+	}
 	wb_autofree char *head = wb_asprintf("HTTP/1.1 %d X\r\nContent-Length: %zu\r\n"
 					     "Content-Range: bytes %llu-%zu/%zu\r\n\r\n",
 		from ? 206 : 200, n - (size_t)from, from, n - 1, n);
