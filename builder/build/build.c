@@ -90,13 +90,49 @@ static int open_base(struct build *b, struct wb_err *err)
 	                  : b->config.base_image ? b->config.base_image
 	                                         : "scratch";
 
-	if (wb_base_open(&b->base, ref, o->platforms, &b->place, err))
+	struct wb_step *step =
+		!strcmp(ref, "scratch") ? NULL : wb_step_begin(o->progress, "resolve base %s", ref);
+
+	if (wb_step_end(step, wb_base_open(&b->base, ref, o->platforms, &b->place, err), err))
 		return -1;
 	if (b->base.layers + OWN_LAYERS >= WB_LAYERS_MAX)
 		return wb_err_set(err, WB_ERR_UNSUPPORTED,
 			"base \"%s\" has %zu layers: no room for more below the limit of %u", ref,
 			b->base.layers, WB_LAYERS_MAX);
 	return 0;
+}
+
+/* What wb_pack() reports includes headers and padding of the tar, so the total is its own. */
+static uint64_t tar_bytes(const struct wb_layer_plan *layers)
+{
+	uint64_t bytes = 0;
+
+	wb_vec_foreach (l, &layers->layers)
+		bytes += l->bytes;
+	return bytes;
+}
+
+static int pack_layers(struct build *b, const struct wb_layer_plan *layers, struct wb_err *err)
+{
+	struct wb_pack_opts opts = b->pack;
+	struct wb_step *step = wb_step_begin(b->opts->progress, "pack %zu %s", layers->layers.n,
+		layers->layers.n == 1 ? "layer" : "layers");
+
+	wb_step_total(step, tar_bytes(layers));
+	opts.progress = wb_step_add_to;
+	opts.progress_arg = step;
+	int rc = wb_pack(&b->layers, layers, &opts, b->store, err);
+
+	wb_vec_foreach (l, &b->layers.list) {
+		b->out->layer_bytes += l->size;
+		b->out->packed += !l->cached;
+		b->out->packed_bytes += l->cached ? 0 : l->bytes;
+	}
+	if (!rc && !b->out->packed)
+		wb_step_cached(step);
+	else if (!rc && b->out->packed < layers->layers.n)
+		wb_step_detail(step, "%zu found ready", layers->layers.n - b->out->packed);
+	return wb_step_end(step, rc, err);
 }
 
 static int pack(struct build *b, struct wb_err *err)
@@ -108,14 +144,8 @@ static int pack(struct build *b, struct wb_err *err)
 	if (b->layer_plan.merged)
 		wb_note("%zu layers were merged to stay below %u with the base's %zu",
 			b->layer_plan.merged, WB_LAYERS_MAX, b->base.layers);
-	if (wb_pack(&b->layers, &b->layer_plan, &b->pack, b->store, err) ||
-		wb_plan_remember(&b->plan, b->store, err))
+	if (pack_layers(b, &b->layer_plan, err) || wb_plan_remember(&b->plan, b->store, err))
 		return -1;
-	wb_vec_foreach (l, &b->layers.list) {
-		b->out->layer_bytes += l->size;
-		b->out->packed += !l->cached;
-		b->out->packed_bytes += l->cached ? 0 : l->bytes;
-	}
 	b->out->layers = b->layers.list.n;
 	return 0;
 }
@@ -149,7 +179,7 @@ static int add_manifest(struct build *b, struct wb_err *err)
 	return 0;
 }
 
-static int assemble(struct build *b, struct wb_err *err)
+static int assemble_image(struct build *b, struct wb_err *err)
 {
 	const struct wb_assemble_opts opts = {
 		.config = &b->config,
@@ -169,13 +199,24 @@ static int assemble(struct build *b, struct wb_err *err)
 	return wb_assemble(&b->assembled, &opts, err);
 }
 
+static int assemble(struct build *b, struct wb_err *err)
+{
+	struct wb_step *step = wb_step_begin(b->opts->progress, "assemble the image");
+
+	return wb_step_end(step, assemble_image(b, err), err);
+}
+
 static int write_outputs(struct build *b, struct wb_err *err)
 {
 	const struct wb_build_opts *o = b->opts;
+	const struct wb_output_opts opts = {.tags = o->tags,
+		.n_tags = o->n_tags,
+		.place = &b->place,
+		.jobs = o->jobs,
+		.progress = o->progress};
 
 	for (size_t i = 0; i < o->n_outputs; i++)
-		if (wb_output_write(&o->outputs[i], &b->assembled, o->tags, o->n_tags, &b->place,
-			    o->jobs, err))
+		if (wb_output_write(&o->outputs[i], &b->assembled, &opts, err))
 			return -1;
 	return 0;
 }
@@ -186,6 +227,18 @@ static int check_outputs(const struct wb_build_opts *o, struct wb_err *err)
 		if (wb_output_check(&o->outputs[i], o->n_tags, err))
 			return -1;
 	return 0;
+}
+
+static int make_plan(struct build *b, struct wb_err *err)
+{
+	const struct wb_build_opts *o = b->opts;
+	struct wb_step *step = wb_step_begin(o->progress, "plan %s", b->config.file);
+	int rc = wb_plan_make(&b->plan, &b->config, b->store, &o->plan, err);
+
+	if (!rc)
+		wb_step_detail(step, "%zu %s, %s", b->plan.files.n,
+			b->plan.files.n == 1 ? "file" : "files", wb_size_text(b->plan.bytes).s);
+	return wb_step_end(step, rc, err);
 }
 
 static int prepare(struct build *b, struct wb_err *err)
@@ -212,9 +265,8 @@ int wb_build_run(struct wb_build_result *out, const struct wb_build_opts *opts, 
 {
 	WB_AUTO(build_release) struct build b = {.opts = opts, .out = out};
 
-	if (prepare(&b, err) || wb_plan_make(&b.plan, &b.config, b.store, &opts->plan, err) ||
-		wb_sizes_check(&b.plan, &opts->sizes, err) || open_base(&b, err) ||
-		wb_plan_fetch(&b.plan, b.store, &opts->plan, err) ||
+	if (prepare(&b, err) || make_plan(&b, err) || wb_sizes_check(&b.plan, &opts->sizes, err) ||
+		open_base(&b, err) || wb_plan_fetch(&b.plan, b.store, &opts->plan, err) ||
 		wb_base_dirs(&b.dirs, &b.base, &b.plan.tree, b.store, err) || pack(&b, err) ||
 		assemble(&b, err) || write_outputs(&b, err))
 		return -1;

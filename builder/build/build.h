@@ -6,11 +6,12 @@
 #include "builder/build/sizes.h"
 
 struct wb_build_opts {
-	const char *dir;       /* the Truss folder */
-	const char *file;      /* the config, or NULL: dir/config.yaml */
-	const char *cache_dir; /* or NULL */
-	const char *base;      /* or NULL: the config's */
-	const char *platforms; /* or NULL */
+	struct wb_progress *progress; /* or NULL */
+	const char *dir;              /* the Truss folder */
+	const char *file;             /* the config, or NULL: dir/config.yaml */
+	const char *cache_dir;        /* or NULL */
+	const char *base;             /* or NULL: the config's */
+	const char *platforms;        /* or NULL */
 	struct wb_codec codec;
 	bool stub;          /* put the runtime stub in */
 	const char *verify; /* its default mode, or NULL */

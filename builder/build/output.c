@@ -143,6 +143,7 @@ struct item {
 
 struct writing {
 	struct wb_transport *to;
+	struct wb_step *step;
 	WB_VEC(struct item) items;
 };
 
@@ -198,7 +199,9 @@ static int put_item(void *arg, size_t index, struct wb_err *err)
 	struct writing *w = arg;
 	struct item *item = &w->items.items[index];
 	struct wb_blob_source source = item->source;
-	struct wb_put_opts opts = {0};
+	struct wb_item *shown = wb_item_begin(
+		w->step, item->desc->size, "%.19s", wb_digest_text(&item->desc->digest).s);
+	struct wb_put_opts opts = {.progress = wb_item_set_to, .progress_arg = shown};
 
 	if (item->from) {
 		source.open = open_base_blob;
@@ -206,7 +209,12 @@ static int put_item(void *arg, size_t index, struct wb_err *err)
 		if (item->from->host && w->to->host && !strcmp(item->from->host, w->to->host))
 			opts.mount_from = item->from->repository;
 	}
-	return wb_transport_put_blob(NULL, w->to, item->desc, &source, &opts, err);
+	int rc = wb_transport_put_blob(NULL, w->to, item->desc, &source, &opts, err);
+
+	if (!rc)
+		wb_item_set(shown, item->desc->size); /* what was there already counts too */
+	wb_item_end(shown);
+	return rc;
 }
 
 static int announce(struct writing *w, const struct wb_assembled *a, struct wb_err *err)
@@ -249,44 +257,63 @@ static int put_documents(struct writing *w, const struct wb_assembled *a,
 	return wb_transport_put_manifest(w->to, &a->root, how, err);
 }
 
-static int write_place(const struct wb_place *place, const char *name, const struct wb_assembled *a,
-	const struct wb_place_opts *opts, unsigned jobs, struct wb_err *err)
+static uint64_t blob_bytes(const struct writing *w)
 {
-	WB_AUTO(writing_release) struct writing w = {0};
+	uint64_t bytes = 0;
+
+	wb_vec_foreach (i, &w->items)
+		bytes += i->desc->size;
+	return bytes;
+}
+
+static int write_open(struct writing *w, const struct wb_place *place, const char *name,
+	const struct wb_assembled *a, unsigned jobs, struct wb_err *err)
+{
 	struct wb_manifest_put how = {.root = true,
 		.name = name,
 		.tag = place->kind == WB_PLACE_REGISTRY ? place->reference.tag : place->tag};
 
-	w.to = wb_place_open(place, WB_TRANSPORT_WRITE, opts, err);
-	if (!w.to)
+	collect_items(w, a);
+	wb_step_total(w->step, blob_bytes(w));
+	if (check_images(w, a, err) || announce(w, a, err) ||
+		wb_pool_run(jobs, w->items.n, put_item, w, err) || put_documents(w, a, &how, err))
 		return -1;
-	collect_items(&w, a);
-	if (check_images(&w, a, err) || announce(&w, a, err) ||
-		wb_pool_run(jobs, w.items.n, put_item, &w, err) || put_documents(&w, a, &how, err))
-		return -1;
-	return wb_transport_commit(w.to, err);
+	return wb_transport_commit(w->to, err);
 }
 
-static int write_registry(const struct wb_assembled *a, const struct wb_reference *tags,
-	size_t n_tags, const struct wb_place_opts *opts, unsigned jobs, struct wb_err *err)
+static int write_place(const struct wb_place *place, const char *name, const struct wb_assembled *a,
+	const struct wb_output_opts *opts, struct wb_err *err)
 {
-	for (size_t i = 0; i < n_tags; i++) {
+	WB_AUTO(writing_release) struct writing w = {0};
+	wb_autofree char *text = wb_place_text(place);
+	bool push = place->kind == WB_PLACE_REGISTRY;
+
+	w.step = wb_step_begin(opts->progress, "%s %s", push ? "push" : "write",
+		push ? text + strlen("docker://") : text);
+	w.to = wb_place_open(place, WB_TRANSPORT_WRITE, opts->place, err);
+	return wb_step_end(
+		w.step, w.to ? write_open(&w, place, name, a, opts->jobs, err) : -1, err);
+}
+
+static int write_registry(
+	const struct wb_assembled *a, const struct wb_output_opts *opts, struct wb_err *err)
+{
+	for (size_t i = 0; i < opts->n_tags; i++) {
 		WB_AUTO(wb_place_release)
 		struct wb_place place = {.kind = WB_PLACE_REGISTRY, .has_reference = true};
 
-		wb_reference_copy(&place.reference, &tags[i]);
+		wb_reference_copy(&place.reference, &opts->tags[i]);
 		wb_reference_default_tag(&place.reference);
 		wb_autofree char *name = wb_reference_text(&place.reference);
 
-		if (write_place(&place, name, a, opts, jobs, err))
+		if (write_place(&place, name, a, opts, err))
 			return -1;
 	}
 	return 0;
 }
 
 static int write_file_place(const struct wb_output *o, enum wb_place_kind kind,
-	const struct wb_assembled *a, const struct wb_reference *tags, size_t n_tags,
-	const struct wb_place_opts *opts, unsigned jobs, struct wb_err *err)
+	const struct wb_assembled *a, const struct wb_output_opts *opts, struct wb_err *err)
 {
 	size_t i = 0;
 
@@ -295,8 +322,8 @@ static int write_file_place(const struct wb_output *o, enum wb_place_kind kind,
 		wb_autofree char *name = NULL;
 
 		place.path = wb_strdup(o->dest);
-		if (n_tags) {
-			wb_reference_copy(&place.reference, &tags[i]);
+		if (opts->n_tags) {
+			wb_reference_copy(&place.reference, &opts->tags[i]);
 			wb_reference_default_tag(&place.reference);
 			place.has_reference = kind == WB_PLACE_DOCKER_ARCHIVE;
 			place.tag = wb_strdup(place.reference.tag);
@@ -304,28 +331,34 @@ static int write_file_place(const struct wb_output *o, enum wb_place_kind kind,
 		} else {
 			place.tag = wb_strdup("latest");
 		}
-		if (write_place(&place, name, a, opts, jobs, err))
+		if (write_place(&place, name, a, opts, err))
 			return -1;
 		/* an archive is one file, written anew: it takes one name */
-	} while (kind == WB_PLACE_LAYOUT && ++i < n_tags);
+	} while (kind == WB_PLACE_LAYOUT && ++i < opts->n_tags);
 	return 0;
 }
 
+static int write_files(const struct wb_output *o, const struct wb_assembled *a,
+	const struct wb_output_opts *opts, struct wb_err *err)
+{
+	struct wb_step *step = wb_step_begin(opts->progress, "write %s", o->dest);
+	int rc = o->kind == WB_OUTPUT_TAR ? wb_export_tar(o->dest, a->plan, a->manifest_text, err)
+	                                  : wb_export_dir(o->dest, a->plan, a->manifest_text, err);
+
+	return wb_step_end(step, rc, err);
+}
+
 int wb_output_write(const struct wb_output *o, const struct wb_assembled *a,
-	const struct wb_reference *tags, size_t n_tags, const struct wb_place_opts *opts,
-	unsigned jobs, struct wb_err *err)
+	const struct wb_output_opts *opts, struct wb_err *err)
 {
 	switch (o->kind) {
-	case WB_OUTPUT_LAYOUT:
-		return write_file_place(o, WB_PLACE_LAYOUT, a, tags, n_tags, opts, jobs, err);
-	case WB_OUTPUT_ARCHIVE:
-		return write_file_place(o, WB_PLACE_ARCHIVE, a, tags, n_tags, opts, jobs, err);
+	case WB_OUTPUT_LAYOUT: return write_file_place(o, WB_PLACE_LAYOUT, a, opts, err);
+	case WB_OUTPUT_ARCHIVE: return write_file_place(o, WB_PLACE_ARCHIVE, a, opts, err);
 	case WB_OUTPUT_DOCKER_ARCHIVE:
-		return write_file_place(
-			o, WB_PLACE_DOCKER_ARCHIVE, a, tags, n_tags, opts, jobs, err);
-	case WB_OUTPUT_REGISTRY: return write_registry(a, tags, n_tags, opts, jobs, err);
-	case WB_OUTPUT_LOCAL: return wb_export_dir(o->dest, a->plan, a->manifest_text, err);
-	case WB_OUTPUT_TAR: return wb_export_tar(o->dest, a->plan, a->manifest_text, err);
+		return write_file_place(o, WB_PLACE_DOCKER_ARCHIVE, a, opts, err);
+	case WB_OUTPUT_REGISTRY: return write_registry(a, opts, err);
+	case WB_OUTPUT_LOCAL:
+	case WB_OUTPUT_TAR: return write_files(o, a, opts, err);
 	}
 	return 0;
 }

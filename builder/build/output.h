@@ -2,6 +2,7 @@
 #ifndef WB_BUILDER_BUILD_OUTPUT_H
 #define WB_BUILDER_BUILD_OUTPUT_H
 
+#include "base/progress.h"
 #include "builder/build/assemble.h"
 #include "builder/build/place.h"
 
@@ -25,9 +26,16 @@ void wb_output_release(struct wb_output *o);
 /* Fails early, before any work: a parent folder that is not there, a tag that a registry needs. */
 int wb_output_check(const struct wb_output *o, size_t n_tags, struct wb_err *err);
 
-/* Writes an assembled image. tags may be empty, except for a registry. */
+/* Writes an assembled image. tags may be empty, except for a registry. Each place that is written
+ * is a step of progress. */
+struct wb_output_opts {
+	const struct wb_reference *tags;
+	size_t n_tags;
+	const struct wb_place_opts *place;
+	unsigned jobs;
+	struct wb_progress *progress; /* or NULL */
+};
 int wb_output_write(const struct wb_output *o, const struct wb_assembled *a,
-	const struct wb_reference *tags, size_t n_tags, const struct wb_place_opts *opts,
-	unsigned jobs, struct wb_err *err);
+	const struct wb_output_opts *opts, struct wb_err *err);
 
 #endif

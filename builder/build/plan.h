@@ -6,6 +6,7 @@
 #ifndef WB_BUILDER_BUILD_PLAN_H
 #define WB_BUILDER_BUILD_PLAN_H
 
+#include "base/progress.h"
 #include "builder/build/statcache.h"
 #include "builder/config/config.h"
 #include "layers/manifest.h"
@@ -13,6 +14,7 @@
 #include "layers/tree.h"
 
 struct wb_plan_opts {
+	struct wb_progress *progress; /* or NULL */
 	bool bundle_volumes;
 	bool offline;
 	unsigned jobs;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "builder/cli/build_args.h"
+#include "builder/cli/progress_args.h"
 #include "oci/mediatype.h"
 
 static double now(void)
@@ -16,21 +17,58 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void tell(const struct wb_build_result *r, const struct wb_build_opts *o, double seconds)
+static void tell_layers(const struct wb_build_result *r)
 {
-	wb_note("bundle: %zu files, %s (%s once equal files are shared)", r->files,
-		wb_size_text(r->bytes).s, wb_size_text(r->unique_bytes).s);
-	if (r->packed)
-		wb_note("layers: %zu, %s; packed %zu (%s of files), found %zu", r->layers,
-			wb_size_text(r->layer_bytes).s, r->packed, wb_size_text(r->packed_bytes).s,
-			r->layers - r->packed);
-	else
+	size_t found = r->layers - r->packed;
+
+	if (!r->packed)
 		wb_note("layers: %zu, %s; all found, nothing packed", r->layers,
 			wb_size_text(r->layer_bytes).s);
+	else if (!found)
+		wb_note("layers: %zu, %s; packed all", r->layers, wb_size_text(r->layer_bytes).s);
+	else
+		wb_note("layers: %zu, %s; packed %zu (%s of files), found %zu", r->layers,
+			wb_size_text(r->layer_bytes).s, r->packed, wb_size_text(r->packed_bytes).s,
+			found);
+}
+
+/* The command that most people type next. */
+static void tell_next(const struct wb_output *o, const struct wb_build_opts *opts)
+{
+	bool layout = o->kind == WB_OUTPUT_LAYOUT;
+	wb_autofree char *name =
+		opts->n_tags ? wb_reference_text(&opts->tags[0]) : wb_strdup("REGISTRY/NAME:TAG");
+	const char *tag = opts->n_tags && opts->tags[0].tag ? opts->tags[0].tag : "latest";
+
+	switch (o->kind) {
+	case WB_OUTPUT_LAYOUT:
+	case WB_OUTPUT_ARCHIVE:
+		wb_note("next: %s %s:%s:%s %s%s",
+			wb_command_find("push") ? "wbuild push" : "skopeo copy",
+			layout ? "oci" : "oci-archive", o->dest, tag,
+			wb_command_find("push") ? "" : "docker://", name);
+		break;
+	case WB_OUTPUT_DOCKER_ARCHIVE: wb_note("next: docker load -i %s", o->dest); break;
+	case WB_OUTPUT_REGISTRY: wb_note("next: docker run --rm %s", name); break;
+	case WB_OUTPUT_LOCAL: wb_note("next: wbuild verify --root %s", o->dest); break;
+	case WB_OUTPUT_TAR: break;
+	}
+}
+
+static void tell(const struct wb_build_result *r, const struct wb_build_opts *o, double seconds)
+{
+	if (r->unique_bytes == r->bytes)
+		wb_note("bundle: %zu %s, %s", r->files, r->files == 1 ? "file" : "files",
+			wb_size_text(r->bytes).s);
+	else
+		wb_note("bundle: %zu files, %s (%s once equal files are shared)", r->files,
+			wb_size_text(r->bytes).s, wb_size_text(r->unique_bytes).s);
+	tell_layers(r);
 	for (size_t i = 0; i < o->n_outputs; i++)
 		if (o->outputs[i].dest)
 			wb_note("wrote %s", o->outputs[i].dest);
 	wb_note("done in %s", wb_duration_text(seconds).s);
+	tell_next(&o->outputs[0], o);
 }
 
 /* The members that buildx writes for one result. */
@@ -80,13 +118,28 @@ static int write_files(const struct wb_build_result *r, const struct wb_build_op
 	return 0;
 }
 
+static int build_shown(struct wb_build_result *result, struct wb_build_args *build,
+	const struct wb_args *args, struct wb_err *err)
+{
+	WB_AUTO(wb_progress_freep) struct wb_progress *progress = NULL;
+
+	if (wb_progress_open(&progress, args, "Building", err))
+		return -1;
+	build->opts.progress = progress;
+	build->opts.plan.progress = progress;
+	int rc = wb_build_run(result, &build->opts, err);
+
+	build->opts.progress = build->opts.plan.progress = NULL;
+	return rc;
+}
+
 static int run(const struct wb_args *args, struct wb_err *err)
 {
 	WB_AUTO(wb_build_args_release) struct wb_build_args build = {0};
 	WB_AUTO(wb_build_result_release) struct wb_build_result result = WB_BUILD_RESULT_INIT;
 	double start = now();
 
-	if (wb_build_args_read(&build, args, err) || wb_build_run(&result, &build.opts, err) ||
+	if (wb_build_args_read(&build, args, err) || build_shown(&result, &build, args, err) ||
 		write_files(&result, &build.opts, args, err))
 		return -1;
 	tell(&result, &build.opts, now() - start);

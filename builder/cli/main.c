@@ -9,6 +9,7 @@
 #include "base/sha256_openssl.h"
 #include "base/text.h"
 #include "builder/cli/help.h"
+#include "builder/cli/progress_args.h"
 
 static int no_command(const char *word, struct wb_err *err)
 {
@@ -29,7 +30,7 @@ static void set_verbosity(const struct wb_args *args)
 {
 	size_t v = args->values[OPT_VERBOSE].n;
 
-	if (wb_args_has(args, OPT_QUIET))
+	if (wb_args_quiet(args))
 		wb_log_set_level(WB_LOG_WARNING);
 	else if (v)
 		wb_log_set_level(v > 1 ? WB_LOG_TRACE : WB_LOG_DEBUG);
