@@ -26,6 +26,7 @@ peers_table() {
 	fake-gcs-server go  github.com/fsouza/fake-gcs-server            v1.55.1 .
 	ggcr-registry   go  github.com/google/go-containerregistry       v0.21.9 cmd/registry
 	huggingface_hub pip huggingface_hub                              1.28.0  -
+	kubernetes-validate pip kubernetes-validate                      1.37.0  -
 	moto            pip moto[server,s3,sts]                          5.2.5   -
 	azurite         npm azurite                                      3.37.0  azurite-blob
 	buildctl        go  github.com/moby/buildkit                     v0.32.2 cmd/buildctl

@@ -7,6 +7,7 @@
 #include "base/cancel.h"
 #include "base/file.h"
 #include "base/path.h"
+#include "builder/runtime/copy.h"
 #include "builder/runtime/launch.h"
 #include "builder/runtime/options.h"
 #include "builder/runtime/place.h"
@@ -17,21 +18,21 @@
 
 extern char **environ;
 
-static int read_manifest(
-	struct wb_bundle_manifest *out, const struct wb_stub_options *o, struct wb_err *err)
+/* text is filled with what the manifest was read from; the caller releases both. */
+static int read_manifest(struct wb_bundle_manifest *out, struct wb_buf *text,
+	const struct wb_stub_options *o, struct wb_err *err)
 {
 	wb_autofree char *path = o->manifest
 	                                 ? wb_strdup(o->manifest)
 	                                 : wb_path_join(o->from ? o->from : "/", WB_MANIFEST_PATH);
-	WB_AUTO(wb_buf_release) struct wb_buf text;
 
-	wb_buf_init(&text, WB_MANIFEST_BYTES_MAX, "bundle manifest");
-	if (wb_file_read(&text, path, err)) {
+	wb_buf_init(text, WB_MANIFEST_BYTES_MAX, "bundle manifest");
+	if (wb_file_read(text, path, err)) {
 		if (o->from)
 			wb_err_hint(err, "is the volume mounted at \"%s\"?", o->from);
 		return -1;
 	}
-	if (wb_bundle_manifest_parse(out, text.data, text.len, err))
+	if (wb_bundle_manifest_parse(out, text->data, text->len, err))
 		return wb_err_wrap(err, "\"%s\"", path);
 	return 0;
 }
@@ -69,23 +70,26 @@ static int place(
 static int prepare(struct wb_verify_report *r, const struct wb_stub_options *o, struct wb_err *err)
 {
 	WB_AUTO(wb_bundle_manifest_release) struct wb_bundle_manifest m = WB_BUNDLE_MANIFEST_INIT;
+	WB_AUTO(wb_buf_release) struct wb_buf text = WB_BUF_INIT;
+	const char *from = o->from ? o->from : "/";
 
 	if (o->fetch) {
 		wb_err_set(err, WB_ERR_UNSUPPORTED, "this stub does not fetch");
 		return wb_err_hint(err, "wbuild puts a fetching stub into images that have "
 					"use_volume entries");
 	}
-	if (o->verify.mode == WB_VERIFY_OFF && !o->from)
+	if (o->verify.mode == WB_VERIFY_OFF && !o->from && o->action == WB_STUB_RUN)
 		return 0;
-	if (read_manifest(&m, o, err))
+	if (read_manifest(&m, &text, o, err))
 		return -1;
-	if (wb_verify_root(r, o->from ? o->from : "/", &m, &o->verify, err))
+	if (o->action == WB_STUB_COPY ? wb_stub_copy(r, o, &m, from, &text, err)
+				      : wb_verify_root(r, from, &m, &o->verify, err))
 		return -1;
 	if (count_fatal(o, r) && wb_verify_verdict(r, err))
 		return only_extra(r)
 		               ? wb_err_hint(err, "--extra warn accepts files that nobody packed")
 		               : -1;
-	return place(o, &m, err);
+	return o->action == WB_STUB_COPY ? 0 : place(o, &m, err);
 }
 
 static int exit_status(const struct wb_err *err)
@@ -109,7 +113,7 @@ static int run(const struct wb_stub_options *o)
 	wb_signals_restore(&signals);
 	if (rc)
 		return exit_status(&err);
-	if (!o->command[0])
+	if (o->action == WB_STUB_COPY || !o->command[0])
 		return 0;
 	rc = wb_launch(o->command, environ, &err);
 	wb_say_err(&err);
@@ -140,7 +144,8 @@ int main(int argc, char **argv)
 		return wb_err_exit_code(&err);
 	}
 	switch (o.action) {
-	case WB_STUB_RUN: return run(&o);
+	case WB_STUB_RUN:
+	case WB_STUB_COPY: return run(&o);
 	case WB_STUB_WAIT: return wait_for_ready(&o);
 	case WB_STUB_VERSION: printf("wbuild-init %s\n", WBUILD_VERSION); return 0;
 	case WB_STUB_HELP: break;

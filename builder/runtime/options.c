@@ -294,6 +294,16 @@ static uint64_t any_seed(void)
 	return seed;
 }
 
+/* copy has one operand and places nothing. */
+static int take_directory(struct wb_stub_options *o, struct wb_err *err)
+{
+	if (!o->command[0] || o->command[1])
+		return wb_err_set(err, WB_ERR_USAGE, "copy needs one directory");
+	o->place = WB_PLACE_NONE;
+	o->place_set = true;
+	return set_absolute(&o->copy_to, o->command[0], err) ? wb_err_wrap(err, "copy") : 0;
+}
+
 int wb_stub_options_parse(struct wb_stub_options *out, int argc, char **argv, struct wb_err *err)
 {
 	struct wb_stub_options o = {.verify = WB_VERIFY_OPTIONS_INIT};
@@ -303,10 +313,11 @@ int wb_stub_options_parse(struct wb_stub_options *out, int argc, char **argv, st
 	o.verify.seed = any_seed();
 	if (from_environment(&o, err))
 		return -1;
-	if (i < argc && !strcmp(argv[i], "wait")) {
+	if (i < argc && !strcmp(argv[i], "wait"))
 		o.action = WB_STUB_WAIT;
-		i++;
-	}
+	else if (i < argc && !strcmp(argv[i], "copy"))
+		o.action = WB_STUB_COPY;
+	i += o.action != WB_STUB_RUN;
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (!strcmp(argv[i], "--")) {
 			i++;
@@ -319,6 +330,8 @@ int wb_stub_options_parse(struct wb_stub_options *out, int argc, char **argv, st
 	if (o.action == WB_STUB_WAIT && o.command[0])
 		return wb_err_set(
 			err, WB_ERR_USAGE, "wait takes no argument: \"%.100s\"", o.command[0]);
+	if (o.action == WB_STUB_COPY && take_directory(&o, err))
+		return -1;
 	if (o.extra == WB_EXTRA_AUTO)
 		o.extra = o.verify.mode == WB_VERIFY_SIZE ? WB_EXTRA_WARN : WB_EXTRA_FAIL;
 	if (!o.place_set)
@@ -336,6 +349,7 @@ char *wb_stub_help(void)
 
 	wb_buf_init(&b, 1 << 16, "help");
 	wb_buf_must(&b, "usage: init [OPTION...] [--] COMMAND [ARGUMENT...]\n"
+			"       init copy [OPTION...] DIR\n"
 			"       init wait [--ready-file FILE] [--failed-file FILE] "
 			"[--timeout SECONDS]\n\n"
 			"Checks the files that wbuild packed, puts them where they belong, and "

@@ -17,7 +17,7 @@ enum wb_place_mode { WB_PLACE_NONE, WB_PLACE_LINK, WB_PLACE_BIND };
  * looks closely. */
 enum wb_extra_mode { WB_EXTRA_AUTO, WB_EXTRA_FAIL, WB_EXTRA_WARN, WB_EXTRA_IGNORE };
 
-enum wb_stub_action { WB_STUB_RUN, WB_STUB_WAIT, WB_STUB_HELP, WB_STUB_VERSION };
+enum wb_stub_action { WB_STUB_RUN, WB_STUB_COPY, WB_STUB_WAIT, WB_STUB_HELP, WB_STUB_VERSION };
 
 /* Texts are borrowed from argv and the environment. */
 struct wb_stub_options {
@@ -27,6 +27,7 @@ struct wb_stub_options {
 	enum wb_place_mode place;
 	bool place_set;          /* --mount was given: without it, --from means link */
 	const char *from;        /* where the bundle lies, or NULL: at its own paths */
+	const char *copy_to;     /* of copy */
 	const char *manifest;    /* or NULL: FROM/.wbuild/manifest.json */
 	const char *ready_file;  /* or NULL */
 	const char *failed_file; /* or NULL */

@@ -167,6 +167,57 @@ t_match "$err" 'did not appear within 0.2 s'
 t_run "$INIT" wait
 t_rc 0
 
+t_case 'copy brings the bundle to another directory, and repairs one'
+to=$T_TMP/copy/deep
+for _ in first again; do
+	t_run "$INIT" copy --from "$root" --verify full "$to"
+	t_rc 0
+	t_match "$err" 'verified 13\.2 MB of 13\.2 MB'
+	t_ok diff -r "$root" "$to" -x init -x lock
+done
+t_ok cmp "$INIT" "$to/.wbuild/init"
+ino=$(stat -c %i "$to/app/data/one-chunk.bin")
+printf '\xff\xfe' | dd of="$to/app/data/weights.bin" bs=1 seek=5 conv=notrunc status=none
+rm "$to/app/data/sub dir/näme #1.json"
+ln -sfn nowhere "$to/app/data/latest"
+t_run "$to/.wbuild/init" copy --from "$root" --verify full "$to"
+t_rc 0
+t_ok diff -r "$root" "$to" -x init -x lock
+t_eq "$(stat -c %i "$to/app/data/one-chunk.bin")" "$ino" 'a sound file is left alone'
+t_run "$to/.wbuild/init" --from "$to" --mount none --verify full -- echo ran
+t_eq "$out" ran
+
+t_case 'copy of a damaged bundle fails and says what is damaged'
+printf '\xff\xfe' | dd of="$root/app/data/weights.bin" bs=1 seek=5000000 conv=notrunc status=none
+t_run "$INIT" copy --from "$root" --verify full "$T_TMP/copy2"
+t_rc 3
+t_match "$err" '"/app/data/weights.bin": changed: bytes from 4194304 on'
+rm "$root/app/data/one-chunk.bin"
+t_run "$INIT" copy --from "$root" --verify off "$T_TMP/copy3"
+t_rc 1
+t_match "$err" 'cannot open ".*/one-chunk.bin": No such file'
+t_run "$INIT" copy --from "$root"
+t_rc 2
+t_match "$err" 'copy needs one directory'
+t_run "$INIT" copy relative
+t_rc 2
+fresh
+
+t_case 'many copies into one directory at once do each other no harm'
+for i in 1 2 3 4 5 6; do
+	"$INIT" copy --from "$root" --verify full --quiet "$T_TMP/shared" 2>"$T_TMP/copy.$i" &
+	pids[i]=$!
+done
+sleep 0.02
+kill -KILL "${pids[3]}"
+wait "${pids[3]}" 2>/dev/null
+for i in 1 2 4 5 6; do
+	wait "${pids[i]}" || t_fail "copy $i: $?" "$(<"$T_TMP/copy.$i")"
+done
+t_run "$INIT" --from "$T_TMP/shared" --mount none --verify full -- echo ran
+t_eq "$out" ran
+t_eq "$(ls -A "$T_TMP/shared/.wbuild")" $'init\nlock\nmanifest.json'
+
 t_case 'the environment says it as well, and bad values are named'
 t_run env WBUILD_FROM="$root" WBUILD_MOUNT=none WBUILD_VERIFY=full "$INIT" echo ran
 t_rc 0

@@ -1,0 +1,210 @@
+#include "builder/runtime/copy.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cancel.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "base/pool.h"
+#include "base/text.h"
+
+#define BUFFER ((size_t)1 << 20)
+
+struct copy {
+	const struct wb_bundle_manifest *m;
+	const char *from, *to, *ours;          /* ours: to/.wbuild */
+	const struct wb_verify_report *wanted; /* its problems are what there is to do */
+};
+
+static int by_path(const void *key, const void *element)
+{
+	return wb_path_cmp(key, ((const struct wb_bundle_entry *)element)->path);
+}
+
+/* Where the kernel cannot copy between these two file systems. */
+static int copy_by_hand(struct wb_file *out, int in, const char *name, struct wb_err *err)
+{
+	wb_autofree char *buf = wb_alloc_pages(BUFFER);
+	ssize_t n;
+
+	while ((n = read(in, buf, BUFFER)) > 0) {
+		wb_file_write(out, buf, (size_t)n);
+		if (wb_cancel_check(err))
+			return -1;
+	}
+	return n < 0 ? wb_err_sys(err, errno, "cannot read \"%s\"", name) : 0;
+}
+
+static int copy_content(struct wb_file *out, int in, const char *name, struct wb_err *err)
+{
+	ssize_t n;
+
+	if (!ioctl(out->fd, FICLONE, in))
+		return 0;
+	while ((n = copy_file_range(in, NULL, out->fd, NULL, (size_t)64 << 20, 0)) > 0) {
+		out->size += (uint64_t)n;
+		if (wb_cancel_check(err))
+			return -1;
+	}
+	if (n == 0 && out->size)
+		return 0;
+	if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EIO))
+		return wb_err_sys(err, errno, "cannot copy \"%s\"", name);
+	return copy_by_hand(out, in, name, err);
+}
+
+/* Temporaries lie beside the manifest: in the bundle's own directories another pod that checks
+ * them just then would call them extra files. */
+static int copy_file(const struct copy *c, int in, const char *from, const char *to, unsigned mode,
+	struct wb_err *err)
+{
+	WB_AUTO(wb_file_release) struct wb_file out = WB_FILE_INIT;
+	wb_autofree char *near = wb_path_join(c->ours, "copy");
+
+	if (in < 0)
+		return wb_err_sys(err, errno, "cannot open \"%s\"", from);
+	if (wb_file_create(&out, near, mode, WB_FILE_REPLACE | WB_FILE_NOSYNC, err) ||
+		copy_content(&out, in, from, err))
+		return -1;
+	wb_file_rename(&out, to);
+	return wb_file_commit(&out, NULL, err);
+}
+
+static int copy_entry(const struct copy *c, const struct wb_bundle_entry *e, struct wb_err *err)
+{
+	wb_autofree char *from = wb_path_join(c->from, e->path);
+	wb_autofree char *to = wb_path_join(c->to, e->path);
+	wb_autofree char *parent = wb_path_dirname(to);
+
+	if (wb_mkdirs(e->type == WB_BUNDLE_DIR ? to : parent, 0755, err))
+		return -1;
+	switch (e->type) {
+	case WB_BUNDLE_DIR: return 0;
+	case WB_BUNDLE_FILE: {
+		wb_autoclose int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+		return copy_file(c, in, from, to, e->mode, err);
+	}
+	case WB_BUNDLE_SYMLINK: break;
+	}
+	unlink(to);
+	/* another pod that shares the directory may have been quicker */
+	if (symlink(e->target, to) && errno != EEXIST)
+		return wb_err_sys(err, errno, "cannot make the link \"%s\"", to);
+	return 0;
+}
+
+static int copy_job(void *arg, size_t index, struct wb_err *err)
+{
+	const struct copy *c = arg;
+	const struct wb_problem *p = &c->wanted->problems.items[index];
+	const struct wb_bundle_entry *e;
+
+	if (p->kind == WB_PROBLEM_EXTRA)
+		return 0;
+	e = bsearch(p->path, c->m->entries.items, c->m->entries.n, sizeof(*e), by_path);
+	return e ? copy_entry(c, e, err) : 0;
+}
+
+/* Last, so that a directory with a manifest has had everything else. */
+static int copy_ours(const struct copy *c, const struct wb_buf *text, struct wb_err *err)
+{
+	wb_autofree char *init = wb_path_join(c->ours, "init");
+	wb_autofree char *manifest = wb_path_join(c->ours, "manifest.json");
+	wb_autoclose int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	if (self >= 0 && copy_file(c, self, "/proc/self/exe", init, 0755, err))
+		return -1;
+	return wb_file_put(
+		manifest, text->data, text->len, 0644, WB_FILE_REPLACE | WB_FILE_NOSYNC, err);
+}
+
+static bool has_manifest(const struct copy *c, const struct wb_buf *text)
+{
+	wb_autofree char *path = wb_path_join(c->ours, "manifest.json");
+	WB_AUTO(wb_buf_release) struct wb_buf there;
+	struct wb_err err;
+
+	wb_buf_init(&there, text->len, "bundle manifest");
+	return !wb_file_read(&there, path, &err) && there.len == text->len &&
+	       !memcmp(there.data, text->data, text->len);
+}
+
+/* With the lock held nobody else writes here: what a killed copy left can go. */
+static void remove_stale(const struct copy *c)
+{
+	DIR *d = opendir(c->ours);
+	const struct dirent *entry;
+
+	while (d && (entry = readdir(d)))
+		if (wb_str_starts(entry->d_name, ".wbtmp."))
+			unlinkat(dirfd(d), entry->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
+/* One copies, the others wait and then find everything there. Not a blocking lock: SIGTERM and the
+ * deadline must get through. */
+static int wait_for_turn(
+	struct wb_lock *lock, const struct copy *c, double deadline, struct wb_err *err)
+{
+	const struct timespec pause = {.tv_nsec = 50 * 1000000L};
+	wb_autofree char *path = wb_path_join(c->ours, "lock");
+	double waited = 0;
+
+	while (!wb_lock_try(lock, path, true)) {
+		if (wb_cancel_check(err))
+			return -1;
+		if (access(c->ours, W_OK))
+			return wb_err_sys(err, errno, "cannot write to \"%s\"", c->ours);
+		if (deadline > 0 && waited > deadline)
+			return wb_err_set(err, WB_ERR_LIMIT,
+				"another copy into \"%s\" did not end within %g s", c->to,
+				deadline);
+		nanosleep(&pause, NULL);
+		waited += 0.05;
+	}
+	return 0;
+}
+
+static int look(struct wb_verify_report *report, const struct wb_stub_options *o,
+	const struct copy *c, struct wb_err *err)
+{
+	struct wb_verify_options options = o->verify;
+
+	/* without a look there would be nothing to do */
+	if (options.mode == WB_VERIFY_OFF)
+		options.mode = WB_VERIFY_SIZE;
+	wb_verify_report_release(report);
+	return wb_verify_root(report, c->to, c->m, &options, err);
+}
+
+int wb_stub_copy(struct wb_verify_report *report, const struct wb_stub_options *o,
+	const struct wb_bundle_manifest *m, const char *from, const struct wb_buf *text,
+	struct wb_err *err)
+{
+	WB_AUTO(wb_lock_release) struct wb_lock lock = WB_LOCK_INIT;
+	wb_autofree char *ours = wb_path_join(o->copy_to, ".wbuild");
+	struct copy c = {.m = m, .from = from, .to = o->copy_to, .ours = ours, .wanted = report};
+
+	if (wb_mkdirs(ours, 0755, err) || look(report, o, &c, err))
+		return -1;
+	if (!report->problems.n && has_manifest(&c, text))
+		return 0;
+	if (wait_for_turn(&lock, &c, o->verify.deadline, err) || look(report, o, &c, err))
+		return -1;
+	remove_stale(&c);
+	size_t todo = report->problems.n;
+
+	if (wb_pool_run(o->verify.threads, todo, copy_job, &c, err) || copy_ours(&c, text, err))
+		return -1;
+	return todo ? look(report, o, &c, err) : 0;
+}
