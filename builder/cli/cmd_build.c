@@ -35,7 +35,6 @@ static void tell_layers(const struct wb_build_result *r)
 /* The command that most people type next. */
 static void tell_next(const struct wb_output *o, const struct wb_build_opts *opts)
 {
-	bool layout = o->kind == WB_OUTPUT_LAYOUT;
 	wb_autofree char *name =
 		opts->n_tags ? wb_reference_text(&opts->tags[0]) : wb_strdup("REGISTRY/NAME:TAG");
 	const char *tag = opts->n_tags && opts->tags[0].tag ? opts->tags[0].tag : "latest";
@@ -43,10 +42,8 @@ static void tell_next(const struct wb_output *o, const struct wb_build_opts *opt
 	switch (o->kind) {
 	case WB_OUTPUT_LAYOUT:
 	case WB_OUTPUT_ARCHIVE:
-		wb_note("next: %s %s:%s:%s %s%s",
-			wb_command_find("push") ? "wbuild push" : "skopeo copy",
-			layout ? "oci" : "oci-archive", o->dest, tag,
-			wb_command_find("push") ? "" : "docker://", name);
+		wb_note("next: wbuild push %s:%s:%s %s",
+			o->kind == WB_OUTPUT_LAYOUT ? "oci" : "oci-archive", o->dest, tag, name);
 		break;
 	case WB_OUTPUT_DOCKER_ARCHIVE: wb_note("next: docker load -i %s", o->dest); break;
 	case WB_OUTPUT_REGISTRY: wb_note("next: docker run --rm %s", name); break;

@@ -6,6 +6,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "builder/build/watch.h"
+#include "builder/cli/progress_args.h"
 
 #define TOLD_FROM (UINT64_C(10) << 20) /* blobs of this size get a line of their own */
 
@@ -98,7 +100,7 @@ static int read_platforms(struct transfer *t, const struct wb_args *args, struct
 	return 0;
 }
 
-static void tell_blob(void *arg, const struct wb_descriptor *d, const struct wb_put_result *how)
+static void tell_blob(const struct wb_descriptor *d, const struct wb_put_result *how)
 {
 	static const char *const words[] = {[WB_PUT_SENT] = "sent",
 		[WB_PUT_PRESENT] = "already there",
@@ -128,12 +130,31 @@ static void tell(const struct transfer *t, double seconds)
 		wb_duration_text(seconds).s, (unsigned long long)rest);
 }
 
+static int move_shown(struct transfer *t, struct wb_copy_opts *copy, const struct wb_args *args,
+	struct wb_err *err)
+{
+	WB_AUTO(wb_progress_freep) struct wb_progress *progress = NULL;
+	WB_AUTO(wb_watch_release) struct wb_watch watch;
+
+	wb_watch_init(&watch, NULL);
+	if (wb_progress_open(&progress, args, "Copying", err))
+		return -1;
+	watch.step = wb_step_begin(progress, "copy %s to %s", t->from->label, t->to->label);
+	watch.told = tell_blob;
+	copy->watch = &watch.calls;
+	int rc = wb_copy_image(&t->result, t->to, t->from, copy, err);
+
+	if (!rc)
+		rc = wb_transport_commit(t->to, err);
+	copy->watch = NULL;
+	return wb_step_end(watch.step, rc, err);
+}
+
 int wb_transfer(const struct wb_place *src, const struct wb_place *dst, const struct wb_args *args,
 	struct wb_err *err)
 {
-	static const struct wb_copy_watch watch = {.end = tell_blob};
 	WB_AUTO(transfer_release) struct transfer t = {0};
-	struct wb_copy_opts copy = {.jobs = 0, .watch = &watch};
+	struct wb_copy_opts copy = {.jobs = 0};
 	double start = now();
 
 	if (wb_place_args_read(&t.opts, &t.mounts, args, err) || read_platforms(&t, args, err) ||
@@ -148,8 +169,7 @@ int wb_transfer(const struct wb_place *src, const struct wb_place *dst, const st
 	t.from = wb_place_open(src, WB_TRANSPORT_READ, &t.opts, err);
 	if (t.from)
 		t.to = wb_place_open(dst, WB_TRANSPORT_WRITE, &t.opts, err);
-	if (!t.to || wb_copy_image(&t.result, t.to, t.from, &copy, err) ||
-		wb_transport_commit(t.to, err))
+	if (!t.to || move_shown(&t, &copy, args, err))
 		return -1;
 	tell(&t, now() - start);
 	printf("%s\n", wb_digest_text(&t.result.root.desc.digest).s);
