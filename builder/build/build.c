@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "builder/build/findings.h"
 #include "builder/build/runtime.h"
 #include "oci/mediatype.h"
 
@@ -53,21 +54,6 @@ int wb_source_date_epoch(int64_t *out, struct wb_err *err)
 	return 0;
 }
 
-static void show_finding(const struct wb_findings *f, const struct wb_finding *finding)
-{
-	static const enum wb_level levels[] = {
-		[WB_SEV_ERROR] = WB_LOG_ERROR,
-		[WB_SEV_WARNING] = WB_LOG_WARNING,
-		[WB_SEV_NOTE] = WB_LOG_NOTE,
-	};
-	struct wb_err line = WB_ERR_INIT;
-
-	wb_err_at(&line, f->file, finding->pos.line, finding->pos.column, "%s", finding->text);
-	if (finding->hint)
-		wb_err_hint(&line, "%s", finding->hint);
-	wb_log_err_as(levels[finding->severity], &line);
-}
-
 int wb_config_open(struct wb_config *out, const char *dir, const char *file, struct wb_err *err)
 {
 	int rc = wb_config_load(out, dir, file, err);
@@ -78,7 +64,7 @@ int wb_config_open(struct wb_config *out, const char *dir, const char *file, str
 		if (f->severity == WB_SEV_ERROR && first)
 			first = false;
 		else
-			show_finding(&out->findings, f);
+			wb_finding_show(&out->findings, f);
 	}
 	return rc;
 }

@@ -11,6 +11,7 @@ const struct wb_command *const wb_commands[] = {
 	&wb_cmd_copy,
 	&wb_cmd_inspect,
 	&wb_cmd_verify,
+	&wb_cmd_migrate,
 	&wb_cmd_cache,
 	&wb_cmd_completion,
 	&wb_cmd_version,
