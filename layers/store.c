@@ -201,52 +201,98 @@ int wb_store_adopt(
 	return wb_fsync_dir(s->blobs, err);
 }
 
-/* DIR/index/<kind>/<sha256 of key>.json */
-static char *index_path(const struct wb_store *s, const char *kind, const char *key)
+/* DIR/index/<kind>/<sha256 of key>.<suffix> */
+static char *index_path(
+	const struct wb_store *s, const char *kind, const char *key, const char *suffix)
 {
 	struct wb_digest d;
 
 	wb_sha256_once(&d, key, strlen(key));
-	return wb_asprintf("%s/index/%s/%s.json", s->dir, kind, wb_digest_hex(&d).s);
+	return wb_asprintf("%s/index/%s/%s.%s", s->dir, kind, wb_digest_hex(&d).s, suffix);
+}
+
+static bool read_record(struct wb_buf *out, const char *path)
+{
+	static const struct timespec used[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
+	struct wb_err ignored = WB_ERR_INIT;
+
+	if (wb_file_read(out, path, &ignored))
+		return false;
+	(void)utimensat(AT_FDCWD, path, used, AT_SYMLINK_NOFOLLOW);
+	return true;
+}
+
+/* Records are cheap to make again and are checked against what they name: not synced. */
+static int write_record(const char *path, const void *p, size_t n, struct wb_err *err)
+{
+	wb_autofree char *dir = wb_path_dirname(path);
+
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		return wb_err_sys(err, errno, "cannot make the folder \"%s\"", dir);
+	return wb_file_put(path, p, n, 0644, WB_FILE_REPLACE | WB_FILE_NOSYNC, err);
 }
 
 json_t *wb_store_index_get(struct wb_store *s, const char *kind, const char *key)
 {
-	wb_autofree char *path = index_path(s, kind, key);
+	wb_autofree char *path = index_path(s, kind, key, "json");
 	WB_AUTO(wb_buf_release) struct wb_buf text;
 	struct wb_err ignored = WB_ERR_INIT;
 
 	wb_buf_init(&text, INDEX_RECORD_MAX, "index record");
-	if (wb_file_read(&text, path, &ignored))
+	if (!read_record(&text, path))
 		return NULL;
 	wb_autojson json_t *record = wb_json_parse(text.data, text.len, path, &ignored);
-	const char *stored = record ? wb_json_str_opt(record, "key") : NULL;
 
-	if (!stored || strcmp(stored, key))
-		return NULL;
 	return json_incref(json_object_get(record, "value"));
 }
 
 int wb_store_index_put(struct wb_store *s, const char *kind, const char *key, const json_t *value,
 	struct wb_err *err)
 {
-	wb_autofree char *path = index_path(s, kind, key);
-	wb_autofree char *dir = wb_path_dirname(path);
+	wb_autofree char *path = index_path(s, kind, key, "json");
+	wb_autofree char *shown = wb_text_quote(key, 4096);
 	wb_autojson json_t *record = json_object();
 
-	wb_json_set_str(record, "key", key);
+	wb_json_set_str(record, "key", shown); /* for people; the name is the key */
 	wb_json_set(record, "value", json_incref((json_t *)value));
 	wb_autofree char *text = wb_json_dump(record);
 
-	if (mkdir(dir, 0755) && errno != EEXIST)
-		return wb_err_sys(err, errno, "cannot make the folder \"%s\"", dir);
-	/* Records are cheap to make again and are checked against what they name. */
-	return wb_file_put(path, text, strlen(text), 0644, WB_FILE_REPLACE | WB_FILE_NOSYNC, err);
+	return write_record(path, text, strlen(text), err);
+}
+
+bool wb_store_note_get(struct wb_buf *out, struct wb_store *s, const char *kind, const char *key)
+{
+	wb_autofree char *path = index_path(s, kind, key, "note");
+	struct wb_digest sum;
+
+	if (!read_record(out, path) || out->len < sizeof(sum.bytes))
+		return false;
+	size_t n = out->len - sizeof(sum.bytes);
+
+	wb_sha256_once(&sum, out->data, n);
+	if (memcmp(sum.bytes, out->data + n, sizeof(sum.bytes)))
+		return false;
+	out->len = n;
+	out->data[n] = '\0';
+	return true;
+}
+
+int wb_store_note_put(struct wb_store *s, const char *kind, const char *key, const void *p,
+	size_t n, struct wb_err *err)
+{
+	wb_autofree char *path = index_path(s, kind, key, "note");
+	wb_autofree char *bytes = wb_alloc(n + sizeof(struct wb_digest));
+	struct wb_digest sum;
+
+	wb_sha256_once(&sum, p, n);
+	memcpy(bytes, p, n);
+	memcpy(bytes + n, sum.bytes, sizeof(sum.bytes));
+	return write_record(path, bytes, n + sizeof(sum.bytes), err);
 }
 
 void wb_store_index_drop(struct wb_store *s, const char *kind, const char *key)
 {
-	wb_autofree char *path = index_path(s, kind, key);
+	wb_autofree char *path = index_path(s, kind, key, "json");
 
 	unlink(path);
 }

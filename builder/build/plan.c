@@ -30,7 +30,8 @@ static unsigned add_source(
 
 static struct wb_statcache *open_cache(struct wb_plan *p, struct wb_store *store, const char *dir)
 {
-	struct wb_statcache *c = wb_statcache_load(store, dir);
+	wb_autofree char *real = realpath(dir, NULL); /* as the files' own paths will be */
+	struct wb_statcache *c = wb_statcache_load(store, real ? real : dir);
 
 	*wb_vec_push(&p->caches) = c;
 	return c;

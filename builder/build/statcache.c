@@ -6,15 +6,21 @@
 #include <time.h>
 
 #include "base/path.h"
-#include "base/text.h"
 
 /* A change within one tick of the clock leaves ctime as it was; file systems with whole seconds
  * tick slowly. */
 #define TICK_NS 100000000LL
 #define COARSE_TICK_NS 2000000000LL
 
+#define NOTE_MAX (1u << 30)
+#define NOTE_HEAD "stat 1"
+#define FIELDS_MAX 192 /* a record without its path */
+
+/* A note is a list of texts that each end with a NUL: NOTE_HEAD, then for every file two, "DEV INO
+ * SIZE MTIME CTIME SHA256" and its path. The paths are bytes, so it is not JSON; and a model may
+ * have a hundred thousand files, so reading it must cost next to nothing. */
 struct record {
-	char *path;
+	const char *path; /* in the note */
 	uint64_t dev, ino, size;
 	int64_t mtime, ctime; /* ns since the epoch */
 	struct wb_digest digest;
@@ -23,9 +29,10 @@ struct record {
 
 struct wb_statcache {
 	char *dir;
+	struct wb_buf note;
+	WB_VEC(struct record) records;
 	struct record *by_path;
 	int64_t walked_at;
-	size_t known, asked;
 };
 
 static int64_t ns(const struct timespec *t)
@@ -33,72 +40,114 @@ static int64_t ns(const struct timespec *t)
 	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
-static bool read_record(struct record *out, const json_t *row)
+/* The text at *at, which moves behind it; NULL at the end. */
+static const char *next_text(const char **at, const char *end)
 {
-	const char *path = json_string_value(json_array_get(row, 0));
-	const char *hex = json_string_value(json_array_get(row, 6));
+	const char *text = *at, *nul = text < end ? memchr(text, '\0', (size_t)(end - text)) : NULL;
 
-	if (!path || !hex || !wb_digest_parse_hex(&out->digest, hex, strlen(hex)))
+	if (!nul)
+		return NULL;
+	*at = nul + 1;
+	return text;
+}
+
+static bool read_number(uint64_t *out, const char **text)
+{
+	const char *p = *text;
+	uint64_t v = 0;
+
+	for (; *p >= '0' && *p <= '9'; p++)
+		if (!wb_mul_u64(&v, v, 10) || !wb_add_u64(&v, v, (uint64_t)(*p - '0')))
+			return false;
+	if (p == *text || *p != ' ')
 		return false;
-	out->dev = (uint64_t)json_integer_value(json_array_get(row, 1));
-	out->ino = (uint64_t)json_integer_value(json_array_get(row, 2));
-	out->size = (uint64_t)json_integer_value(json_array_get(row, 3));
-	out->mtime = json_integer_value(json_array_get(row, 4));
-	out->ctime = json_integer_value(json_array_get(row, 5));
-	out->path = wb_strdup(path);
+	*text = p + 1;
+	*out = v;
 	return true;
+}
+
+static bool read_time(int64_t *out, const char **text)
+{
+	uint64_t v;
+	bool negative = **text == '-';
+
+	*text += negative;
+	if (!read_number(&v, text) || v > INT64_MAX)
+		return false;
+	*out = negative ? -(int64_t)v : (int64_t)v;
+	return true;
+}
+
+static bool read_record(struct record *out, const char *fields, const char *path)
+{
+	out->path = path;
+	return read_number(&out->dev, &fields) && read_number(&out->ino, &fields) &&
+	       read_number(&out->size, &fields) && read_time(&out->mtime, &fields) &&
+	       read_time(&out->ctime, &fields) &&
+	       wb_digest_parse_hex(&out->digest, fields, strlen(fields));
+}
+
+static void read_note(struct wb_statcache *c)
+{
+	const char *at = c->note.data, *end = at + c->note.len;
+	const char *head = next_text(&at, end), *fields, *path;
+
+	if (!head || strcmp(head, NOTE_HEAD))
+		return;
+	while ((fields = next_text(&at, end)) && (path = next_text(&at, end)))
+		if (!read_record(wb_vec_push(&c->records), fields, path))
+			c->records.n--;
+	/* not before: growing moves them */
+	wb_vec_foreach (r, &c->records) {
+		struct record *twin;
+
+		HASH_FIND_STR(c->by_path, r->path, twin);
+		if (!twin)
+			HASH_ADD_KEYPTR(hh, c->by_path, r->path, strlen(r->path), r);
+	}
 }
 
 struct wb_statcache *wb_statcache_load(struct wb_store *s, const char *dir)
 {
 	struct wb_statcache *c = wb_zalloc(sizeof(*c));
-	wb_autojson json_t *rows = wb_store_index_get(s, "stat", dir);
 	struct timespec now;
-	json_t *row;
-	size_t i;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	c->walked_at = ns(&now);
 	c->dir = wb_strdup(dir);
-	json_array_foreach (rows, i, row) {
-		struct record *r = wb_zalloc(sizeof(*r)), *twin = NULL;
-
-		if (read_record(r, row))
-			HASH_FIND_STR(c->by_path, r->path, twin);
-		if (!r->path || twin) {
-			free(r->path);
-			free(r);
-			continue;
-		}
-		HASH_ADD_KEYPTR(hh, c->by_path, r->path, strlen(r->path), r);
-		c->known++;
-	}
+	wb_buf_init(&c->note, NOTE_MAX, "stat record");
+	if (wb_store_note_get(&c->note, s, "stat", dir))
+		read_note(c);
 	return c;
 }
 
 void wb_statcache_free(struct wb_statcache *c)
 {
-	struct record *r, *next;
-
 	if (!c)
 		return;
-	HASH_ITER (hh, c->by_path, r, next) {
-		HASH_DELETE(hh, c->by_path, r);
-		free(r->path);
-		free(r);
-	}
+	HASH_CLEAR(hh, c->by_path);
+	wb_vec_free(&c->records);
+	wb_buf_release(&c->note);
 	free(c->dir);
 	free(c);
 }
 
-void wb_statcache_lookup(struct wb_statcache *c, struct wb_content *content)
+static const struct record *find(const struct wb_statcache *c, const struct wb_content *content)
 {
 	struct record *r;
 
-	c->asked++;
 	HASH_FIND_STR(c->by_path, content->path, r);
 	if (!r || r->dev != content->dev || r->ino != content->ino || r->size != content->size ||
 		r->mtime != ns(&content->mtime) || r->ctime != ns(&content->ctime))
+		return NULL;
+	return r;
+}
+
+void wb_statcache_lookup(const struct wb_statcache *c, struct wb_content *content)
+{
+	const struct record *r = find(c, content);
+
+	if (!r)
 		return;
 	content->digest = r->digest;
 	content->digest_known = true;
@@ -112,52 +161,63 @@ static bool settled(const struct wb_statcache *c, const struct wb_content *conte
 	return changed + (coarse ? COARSE_TICK_NS : TICK_NS) <= c->walked_at;
 }
 
-static json_t *write_record(const struct wb_content *content)
+/* The digest to remember of a file below dir, NULL when there is none. */
+static const struct wb_digest *digest_of(const struct wb_statcache *c, const struct wb_node *node)
 {
-	json_t *row = json_array();
+	const struct wb_node *holder = node->same ? node->same : node;
 
-	wb_json_append(row, json_string(content->path));
-	wb_json_append(row, json_integer((json_int_t)content->dev));
-	wb_json_append(row, json_integer((json_int_t)content->ino));
-	wb_json_append(row, json_integer((json_int_t)content->size));
-	wb_json_append(row, json_integer(ns(&content->mtime)));
-	wb_json_append(row, json_integer(ns(&content->ctime)));
-	wb_json_append(row, json_string(wb_digest_hex(&content->digest).s));
-	return row;
+	if (node->type != WB_NODE_FILE || node->content.immutable ||
+		!holder->content.digest_known || !settled(c, &node->content) ||
+		!wb_path_within(node->content.path, c->dir))
+		return NULL;
+	return &holder->content.digest;
 }
 
-static bool same_record(struct wb_statcache *c, const struct wb_content *content)
+/* Would the note come out as it was read? */
+static bool is_current(const struct wb_statcache *c, const struct wb_tree *t)
 {
-	struct wb_content probe = *content;
-
-	probe.digest_known = false;
-	wb_statcache_lookup(c, &probe);
-	return probe.digest_known && wb_digest_equal(&probe.digest, &content->digest);
-}
-
-int wb_statcache_save(
-	struct wb_statcache *c, const struct wb_tree *t, struct wb_store *s, struct wb_err *err)
-{
-	wb_autojson json_t *rows = json_array();
-	size_t fresh = 0;
+	size_t n = 0;
 
 	wb_vec_foreach (it, &t->nodes) {
-		struct wb_content content = (*it)->content;
+		const struct wb_digest *d = digest_of(c, *it);
+		const struct record *r = d ? find(c, &(*it)->content) : NULL;
 
-		if ((*it)->type != WB_NODE_FILE || content.immutable ||
-			!wb_path_within(content.path, c->dir))
-			continue;
-		if ((*it)->same && (*it)->same->content.digest_known) {
-			content.digest = (*it)->same->content.digest;
-			content.digest_known = true;
-		}
-		if (!content.digest_known || !settled(c, &content) ||
-			!wb_utf8_valid(content.path, strlen(content.path)))
-			continue;
-		fresh += !same_record(c, &content);
-		wb_json_append(rows, write_record(&content));
+		if (d && (!r || !wb_digest_equal(&r->digest, d)))
+			return false;
+		n += d != NULL;
 	}
-	if (!fresh && json_array_size(rows) == c->known)
+	return n == c->records.n;
+}
+
+static int add_record(struct wb_buf *out, const struct wb_content *content,
+	const struct wb_digest *d, struct wb_err *err)
+{
+	char fields[FIELDS_MAX];
+	int n = snprintf(fields, sizeof(fields),
+		"%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRId64 " %s",
+		(uint64_t)content->dev, (uint64_t)content->ino, content->size, ns(&content->mtime),
+		ns(&content->ctime), wb_digest_hex(d).s);
+
+	if (wb_buf_add(out, fields, (size_t)n + 1, err))
+		return -1;
+	return wb_buf_add(out, content->path, strlen(content->path) + 1, err);
+}
+
+int wb_statcache_save(const struct wb_statcache *c, const struct wb_tree *t, struct wb_store *s,
+	struct wb_err *err)
+{
+	WB_AUTO(wb_buf_release) struct wb_buf note = WB_BUF_INIT;
+
+	if (is_current(c, t))
 		return 0;
-	return wb_store_index_put(s, "stat", c->dir, rows, err);
+	wb_buf_init(&note, NOTE_MAX, "stat record");
+	if (wb_buf_add(&note, NOTE_HEAD, sizeof(NOTE_HEAD), err))
+		return -1;
+	wb_vec_foreach (it, &t->nodes) {
+		const struct wb_digest *d = digest_of(c, *it);
+
+		if (d && add_record(&note, &(*it)->content, d, err))
+			return -1;
+	}
+	return wb_store_note_put(s, "stat", c->dir, note.data, note.len, err);
 }

@@ -11,13 +11,15 @@
 
 struct wb_statcache;
 
-/* What is known of the files below dir (absolute); an unreadable record is an empty one. */
+/* What is known of the files below dir (absolute, without symbolic links); an unreadable record is
+ * an empty one. */
 struct wb_statcache *wb_statcache_load(struct wb_store *s, const char *dir);
 void wb_statcache_free(struct wb_statcache *c);
-/* Fills content's digest when it is known. Everything looked up is what save will write. */
-void wb_statcache_lookup(struct wb_statcache *c, struct wb_content *content);
-/* After packing: remembers the digests of the tree's files that were looked up here. */
-int wb_statcache_save(
-	struct wb_statcache *c, const struct wb_tree *t, struct wb_store *s, struct wb_err *err);
+/* Fills content's digest when it is known. */
+void wb_statcache_lookup(const struct wb_statcache *c, struct wb_content *content);
+/* After packing: remembers the digests of the tree's files below dir. Writes nothing when nothing
+ * changed. */
+int wb_statcache_save(const struct wb_statcache *c, const struct wb_tree *t, struct wb_store *s,
+	struct wb_err *err);
 
 #endif
