@@ -1,19 +1,22 @@
 #include "base/cancel.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
-/* A signal has no argument to carry a context in, so the flag is the process's. */
-static volatile sig_atomic_t requested;
+/* A signal has no argument to carry a context in, so the flag is the process's. Lock-free, so that
+ * the handler may touch it; atomic, because every worker reads it. */
+static atomic_int requested;
 
 static void on_signal(int signum)
 {
 	static const char line[] = "\nwbuild: stopping; a second signal ends it at once\n";
 
-	if (requested)
+	int none = 0;
+
+	if (!atomic_compare_exchange_strong(&requested, &none, signum))
 		_exit(128 + signum);
-	requested = signum;
 	(void)!write(STDERR_FILENO, line, sizeof(line) - 1);
 }
 
@@ -32,17 +35,17 @@ void wb_cancel_install(void)
 
 void wb_cancel_request(int signum)
 {
-	requested = signum;
+	atomic_store(&requested, signum);
 }
 
 bool wb_cancelled(void)
 {
-	return requested != 0;
+	return atomic_load_explicit(&requested, memory_order_relaxed) != 0;
 }
 
 int wb_cancel_signal(void)
 {
-	return requested;
+	return atomic_load(&requested);
 }
 
 int wb_cancel_check(struct wb_err *err)

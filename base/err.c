@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* dst is none of the arguments: an error may well be made from its own text. */
 static void put(char *dst, size_t size, const char *fmt, va_list ap)
 {
 	int n = vsnprintf(dst, size, fmt, ap);
@@ -17,13 +18,13 @@ static void put(char *dst, size_t size, const char *fmt, va_list ap)
 
 int wb_err_set(struct wb_err *err, enum wb_code code, const char *fmt, ...)
 {
+	struct wb_err new = {.code = code};
 	va_list ap;
 
-	*err = WB_ERR_INIT;
-	err->code = code;
 	va_start(ap, fmt);
-	put(err->text, sizeof(err->text), fmt, ap);
+	put(new.text, sizeof(new.text), fmt, ap);
 	va_end(ap);
+	*err = new;
 	return -1;
 }
 
@@ -48,16 +49,14 @@ int wb_err_sys(struct wb_err *err, int errnum, const char *fmt, ...)
 int wb_err_at(
 	struct wb_err *err, const char *file, unsigned line, unsigned column, const char *fmt, ...)
 {
+	struct wb_err new = {.code = WB_ERR_CONFIG, .line = line, .column = column};
 	va_list ap;
 
-	*err = WB_ERR_INIT;
-	err->code = WB_ERR_CONFIG;
-	err->line = line;
-	err->column = column;
-	snprintf(err->file, sizeof(err->file), "%s", file ? file : "");
+	snprintf(new.file, sizeof(new.file), "%s", file ? file : "");
 	va_start(ap, fmt);
-	put(err->text, sizeof(err->text), fmt, ap);
+	put(new.text, sizeof(new.text), fmt, ap);
 	va_end(ap);
+	*err = new;
 	return -1;
 }
 
@@ -69,19 +68,23 @@ int wb_err_wrap(struct wb_err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	put(prefix, sizeof(prefix), fmt, ap);
 	va_end(ap);
-	snprintf(all, sizeof(all), "%s: %s", prefix, err->text);
-	all[WB_ERR_TEXT_MAX - 1] = '\0';
+	int n = snprintf(all, sizeof(all), "%s: %s", prefix, err->text);
+
+	if (n >= WB_ERR_TEXT_MAX)
+		memcpy(all + WB_ERR_TEXT_MAX - 4, "...", 4);
 	memcpy(err->text, all, strlen(all) + 1);
 	return -1;
 }
 
 int wb_err_hint(struct wb_err *err, const char *fmt, ...)
 {
+	char hint[WB_ERR_HINT_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
-	put(err->hint, sizeof(err->hint), fmt, ap);
+	put(hint, sizeof(hint), fmt, ap);
 	va_end(ap);
+	memcpy(err->hint, hint, strlen(hint) + 1);
 	return -1;
 }
 

@@ -97,12 +97,13 @@ static int give_name(struct wb_file *f, bool *existed, struct wb_err *err)
 	}
 	if (!renameat2(AT_FDCWD, f->temp, AT_FDCWD, f->path, RENAME_NOREPLACE))
 		return 0;
-	if (errno == EINVAL && access(f->path, F_OK) && !rename(f->temp, f->path))
-		return 0; /* a file system without RENAME_NOREPLACE */
-	if (errno != EEXIST)
+	/* a file system without RENAME_NOREPLACE (NFS, some FUSE ones) */
+	bool linked = errno == EINVAL && !link(f->temp, f->path);
+
+	if (!linked && errno != EEXIST)
 		return wb_err_sys(err, errno, "cannot rename to \"%s\"", f->path);
 	unlink(f->temp);
-	*existed = true;
+	*existed = !linked;
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 /* Nesting outside of strings, so that jansson's recursion is bounded by us and not by its own
  * compile-time limit. */
@@ -126,4 +127,20 @@ void wb_json_append(json_t *a, json_t *steal)
 {
 	if (!steal || json_array_append_new(a, steal))
 		abort();
+}
+
+json_t *wb_json_text(const char *text)
+{
+	size_t n = strlen(text);
+
+	if (wb_utf8_valid(text, n))
+		return json_stringn_nocheck(text, n);
+	wb_autofree char *quoted = wb_text_quote(text, 4 * n);
+
+	return json_string(quoted);
+}
+
+void wb_json_set_text(json_t *o, const char *key, const char *text)
+{
+	wb_json_set(o, key, wb_json_text(text));
 }

@@ -33,6 +33,10 @@ void wb_json_set(json_t *o, const char *key, json_t *steal);
 void wb_json_set_str(json_t *o, const char *key, const char *value);
 void wb_json_set_u64(json_t *o, const char *key, uint64_t value);
 void wb_json_append(json_t *a, json_t *steal);
+/* For reports, where text may be made of file names: bytes that JSON cannot hold are shown as
+ * wb_text_quote() shows them. -> new reference. */
+json_t *wb_json_text(const char *text);
+void wb_json_set_text(json_t *o, const char *key, const char *text);
 
 static inline void wb_json_unrefp(json_t **j)
 {

@@ -99,7 +99,7 @@ char *wb_path_normalize(const char *base, const char *path)
 		add_components(out, base, true);
 	add_components(out, path, true);
 	if (!*out)
-		out[0] = '/';
+		memcpy(out, "/", 2);
 	return out;
 }
 

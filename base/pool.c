@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 #include "base/cancel.h"
 
@@ -48,10 +49,9 @@ static void *work(void *arg)
 unsigned wb_pool_cores(void)
 {
 	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return 1;
-	int n = CPU_COUNT(&set);
+	/* a machine with more processors than the set can hold has enough of them */
+	long n = sched_getaffinity(0, sizeof(set), &set) ? sysconf(_SC_NPROCESSORS_ONLN)
+	                                                 : CPU_COUNT(&set);
 
 	return n < 1 ? 1 : n > WB_POOL_MAX ? WB_POOL_MAX : (unsigned)n;
 }

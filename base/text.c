@@ -1,8 +1,6 @@
 #include "base/text.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,24 +46,43 @@ static uint64_t unit_factor(const char *unit)
 	return factor;
 }
 
+/* Digits with at most one point, as a number and thousandths (more digits are dropped): a double
+ * would not hold large integers exactly. */
+static bool read_decimal(uint64_t *whole, uint64_t *thousandths, const char **text)
+{
+	const char *p = *text;
+	uint64_t scale = 100;
+
+	*whole = *thousandths = 0;
+	if (!isdigit((unsigned char)*p))
+		return false;
+	for (; isdigit((unsigned char)*p); p++)
+		if (!wb_mul_u64(whole, *whole, 10) ||
+			!wb_add_u64(whole, *whole, (uint64_t)(*p - '0')))
+			return false;
+	if (*p == '.' && isdigit((unsigned char)p[1]))
+		for (p++; isdigit((unsigned char)*p); p++, scale /= 10)
+			*thousandths += (uint64_t)(*p - '0') * scale;
+	*text = p;
+	return true;
+}
+
 int wb_size_parse(uint64_t *out, const char *text, struct wb_err *err)
 {
-	char *end = NULL;
+	const char *p = text;
+	uint64_t whole, thousandths, bytes;
+	bool ok = read_decimal(&whole, &thousandths, &p);
 
-	errno = 0;
-	double v = isdigit((unsigned char)*text) ? strtod(text, &end) : -1;
+	while (*p == ' ')
+		p++;
+	uint64_t factor = unit_factor(p);
 
-	if (v < 0 || errno)
-		goto bad;
-	while (*end == ' ')
-		end++;
-	uint64_t factor = unit_factor(end);
-
-	if (!factor || v * (double)factor >= 18e18)
-		goto bad;
-	*out = (uint64_t)(v * (double)factor + 0.5);
-	return 0;
-bad:
+	if (ok && factor && wb_mul_u64(&bytes, whole, factor) &&
+		wb_add_u64(&bytes, bytes,
+			factor / 1000 * thousandths + factor % 1000 * thousandths / 1000)) {
+		*out = bytes;
+		return 0;
+	}
 	return wb_err_set(err, WB_ERR_USAGE,
 		"\"%.40s\" is not a size (examples: 500MB, 1.5GB, 10GiB, 1048576)", text);
 }

@@ -1,0 +1,310 @@
+#include "wbtest.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/path.h"
+
+struct place {
+	char *dir, *file;
+};
+
+static int make_place(void **state)
+{
+	struct place *p = wb_zalloc(sizeof(*p));
+
+	p->dir = wbtest_dir();
+	p->file = wb_path_join(p->dir, "file");
+	*state = p;
+	return 0;
+}
+
+static int drop_place(void **state)
+{
+	struct place *p = *state;
+
+	wbtest_rmdir(p->dir);
+	free(p->file);
+	free(p);
+	return 0;
+}
+
+static size_t count_entries(const char *dir)
+{
+	DIR *d = opendir(dir);
+	size_t n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n - 2;
+}
+
+static void check_content(const char *path, const char *want)
+{
+	WB_AUTO(wb_buf_release) struct wb_buf b;
+	struct wb_err err = WB_ERR_INIT;
+
+	wb_buf_init(&b, 1 << 20, "file");
+	assert_ok(wb_file_read(&b, path, &err), &err);
+	assert_string_equal(b.data, want);
+}
+
+static void appears_on_commit_only(void **state)
+{
+	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
+	struct place *p = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct stat st;
+	bool existed = true;
+
+	assert_ok(wb_file_create(&f, p->file, 0640, 0, &err), &err);
+	f.mtime = 1000;
+	wb_file_reserve(&f, 1 << 20);
+	wb_file_write(&f, "hello ", 6);
+	wb_file_write(&f, "world", 5);
+	assert_int_not_equal(access(p->file, F_OK), 0);
+	assert_ok(wb_file_commit(&f, &existed, &err), &err);
+	assert_false(existed);
+	check_content(p->file, "hello world");
+	assert_int_equal(stat(p->file, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_int_equal(st.st_mtime, 1000);
+	assert_true(st.st_blocks * 512 < 1 << 20);
+	assert_int_equal(count_entries(p->dir), 1);
+}
+
+static void without_commit_there_is_no_trace(void **state)
+{
+	struct wb_file f = WB_FILE_INIT;
+	struct place *p = *state;
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_ok(wb_file_create(&f, p->file, 0644, 0, &err), &err);
+	wb_file_write(&f, "x", 1);
+	assert_int_equal(count_entries(p->dir), 1);
+	wb_file_release(&f);
+	assert_int_equal(count_entries(p->dir), 0);
+	wb_file_release(&f);
+}
+
+static void an_existing_target_stays_unless_replaced(void **state)
+{
+	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
+	struct place *p = *state;
+	struct wb_err err = WB_ERR_INIT;
+	bool existed = false;
+
+	assert_ok(wb_file_put(p->file, "old", 3, 0644, 0, &err), &err);
+	assert_ok(wb_file_create(&f, p->file, 0644, 0, &err), &err);
+	wb_file_write(&f, "new", 3);
+	assert_ok(wb_file_commit(&f, &existed, &err), &err);
+	assert_true(existed);
+	check_content(p->file, "old");
+	assert_ok(wb_file_put(p->file, "new", 3, 0644, WB_FILE_REPLACE, &err), &err);
+	check_content(p->file, "new");
+	assert_int_equal(count_entries(p->dir), 1);
+}
+
+static void the_name_may_be_chosen_last(void **state)
+{
+	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
+	struct place *p = *state;
+	wb_autofree char *other = wb_path_join(p->dir, "other");
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_ok(wb_file_create(&f, p->file, 0644, WB_FILE_NOSYNC, &err), &err);
+	wb_file_rename(&f, other);
+	assert_ok(wb_file_commit(&f, NULL, &err), &err);
+	check_content(other, "");
+	assert_int_equal(count_entries(p->dir), 1);
+}
+
+static void a_folder_that_is_not_there_is_named(void **state)
+{
+	struct wb_file f = WB_FILE_INIT;
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_err(wb_file_create(&f, "/nonexistent/x", 0644, 0, &err), &err, WB_ERR_NOT_FOUND);
+	assert_contains(err.text, "\"/nonexistent\"");
+	assert_int_equal(f.fd, -1);
+	wb_file_release(&f);
+}
+
+static int write_beyond_the_limit(const char *path)
+{
+	const struct rlimit small = {1 << 20, 1 << 20};
+	struct wb_file f = WB_FILE_INIT;
+	struct wb_err err = WB_ERR_INIT;
+	char *chunk = wb_zalloc(300000);
+
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &small);
+	if (wb_file_create(&f, path, 0644, WB_FILE_STREAM, &err))
+		return 1;
+	for (int i = 0; i < 10; i++)
+		wb_file_write(&f, chunk, 300000);
+	int rc = wb_file_commit(&f, NULL, &err);
+
+	wb_file_release(&f);
+	free(chunk);
+	if (!rc)
+		return 2;
+	return err.errnum == EFBIG && strstr(err.text, path) ? 0 : 3;
+}
+
+static void a_failed_write_fails_the_commit_and_leaves_nothing(void **state)
+{
+	struct place *p = *state;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(write_beyond_the_limit(p->file));
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+	assert_int_equal(count_entries(p->dir), 0);
+}
+
+static void reading_is_bounded(void **state)
+{
+	WB_AUTO(wb_buf_release) struct wb_buf b;
+	struct place *p = *state;
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_ok(wb_file_put(p->file, "0123456789", 10, 0644, 0, &err), &err);
+	wb_buf_init(&b, 9, "config");
+	assert_err(wb_file_read(&b, p->file, &err), &err, WB_ERR_LIMIT);
+	assert_contains(err.text, p->file);
+	assert_contains(err.text, "limit of 9 bytes");
+	assert_err(wb_file_read(&b, p->dir, &err), &err, WB_ERR_IO);
+}
+
+static void exact_reads(void **state)
+{
+	struct place *p = *state;
+	struct wb_err err = WB_ERR_INIT;
+	char got[11] = "";
+
+	assert_ok(wb_file_put(p->file, "0123456789", 10, 0644, 0, &err), &err);
+	wb_autoclose int fd = open(p->file, O_RDONLY | O_CLOEXEC);
+
+	assert_ok(wb_file_read_full(fd, got, 4, 6, "name", &err), &err);
+	assert_string_equal(got, "6789");
+	assert_ok(wb_file_read_full(fd, got, 10, -1, "name", &err), &err);
+	assert_string_equal(got, "0123456789");
+	assert_err(wb_file_read_full(fd, got, 2, 9, "name", &err), &err, WB_ERR_IO);
+	assert_string_equal(err.text, "\"name\" ended early");
+}
+
+static void folders_on_the_way(void **state)
+{
+	struct place *p = *state;
+	wb_autofree char *deep = wb_path_join(p->dir, "a/b/c");
+	wb_autofree char *below = wb_path_join(p->file, "x");
+	struct wb_err err = WB_ERR_INIT;
+	struct stat st;
+
+	assert_ok(wb_mkdirs(deep, 0700, &err), &err);
+	assert_ok(wb_mkdirs(deep, 0700, &err), &err);
+	assert_int_equal(stat(deep, &st), 0);
+	assert_true(S_ISDIR(st.st_mode));
+	assert_ok(wb_file_put(p->file, "", 0, 0644, 0, &err), &err);
+	assert_err(wb_mkdirs(p->file, 0755, &err), &err, WB_ERR_IO);
+	assert_err(wb_mkdirs(below, 0755, &err), &err, WB_ERR_IO);
+	assert_contains(err.text, below);
+}
+
+static void removing_does_not_follow_links(void **state)
+{
+	struct place *p = *state;
+	wb_autofree char *tree = wb_path_join(p->dir, "tree");
+	wb_autofree char *inner = wb_path_join(tree, "a/b");
+	wb_autofree char *link = wb_path_join(tree, "a/link");
+	wb_autofree char *kept = wb_path_join(p->dir, "kept");
+	wb_autofree char *kept_file = wb_path_join(kept, "file");
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_ok(wb_mkdirs(inner, 0755, &err), &err);
+	assert_ok(wb_mkdirs(kept, 0755, &err), &err);
+	assert_ok(wb_file_put(kept_file, "", 0, 0644, 0, &err), &err);
+	assert_int_equal(symlink(kept, link), 0);
+	assert_ok(wb_remove_tree(tree, &err), &err);
+	assert_int_not_equal(access(tree, F_OK), 0);
+	assert_int_equal(access(kept_file, F_OK), 0);
+	assert_ok(wb_remove_tree(tree, &err), &err);
+}
+
+static void clones_are_whole(void **state)
+{
+	struct place *p = *state;
+	wb_autofree char *copy = wb_path_join(p->dir, "copy");
+	wb_autofree char *linked = wb_path_join(p->dir, "linked");
+	struct wb_err err = WB_ERR_INIT;
+	struct stat a, b;
+	bool existed = true;
+
+	assert_ok(wb_file_put(p->file, "content", 7, 0600, 0, &err), &err);
+	assert_ok(wb_file_clone(p->file, copy, false, &existed, &err), &err);
+	assert_false(existed);
+	check_content(copy, "content");
+	assert_int_equal(stat(p->file, &a), 0);
+	assert_int_equal(stat(copy, &b), 0);
+	assert_int_not_equal(a.st_ino, b.st_ino);
+	assert_int_equal(b.st_mode & 0777, 0600);
+	assert_ok(wb_file_clone(p->file, linked, true, &existed, &err), &err);
+	assert_int_equal(stat(linked, &b), 0);
+	assert_int_equal(a.st_ino, b.st_ino);
+	assert_ok(wb_file_clone(p->file, linked, true, &existed, &err), &err);
+	assert_true(existed);
+	assert_err(wb_file_clone(p->dir, copy, false, NULL, &err), &err, WB_ERR_IO);
+	wb_autofree char *none = wb_path_join(p->dir, "none");
+
+	assert_err(wb_file_clone(none, copy, false, NULL, &err), &err, WB_ERR_NOT_FOUND);
+}
+
+static void locks_exclude(void **state)
+{
+	struct place *p = *state;
+	struct wb_lock a = WB_LOCK_INIT, b = WB_LOCK_INIT;
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_ok(wb_lock_acquire(&a, p->file, false, &err), &err);
+	assert_true(wb_lock_try(&b, p->file, false));
+	wb_lock_release(&b);
+	assert_false(wb_lock_try(&b, p->file, true));
+	wb_lock_release(&a);
+	assert_true(wb_lock_try(&b, p->file, true));
+	assert_false(wb_lock_try(&a, p->file, false));
+	wb_lock_release(&b);
+	wb_lock_release(&b);
+	assert_err(wb_lock_acquire(&a, "/nonexistent/lock", true, &err), &err, WB_ERR_NOT_FOUND);
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, make_place, drop_place)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(appears_on_commit_only),
+		CASE(without_commit_there_is_no_trace),
+		CASE(an_existing_target_stays_unless_replaced),
+		CASE(the_name_may_be_chosen_last),
+		CASE(a_folder_that_is_not_there_is_named),
+		CASE(a_failed_write_fails_the_commit_and_leaves_nothing),
+		CASE(reading_is_bounded),
+		CASE(exact_reads),
+		CASE(folders_on_the_way),
+		CASE(removing_does_not_follow_links),
+		CASE(clones_are_whole),
+		CASE(locks_exclude),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
