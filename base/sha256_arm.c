@@ -78,8 +78,10 @@ INLINE void template(uint32_t *const *same, const int nsame, const uint8_t *p, u
 			s[c].abcd = vaddq_u32(s[c].abcd, before[c].abcd);
 			s[c].efgh = vaddq_u32(s[c].efgh, before[c].efgh);
 		}
-		p += nsame ? 64 : 0;
-		q += nother ? 64 : 0;
+		if (nsame)
+			p += 64;
+		if (nother)
+			q += 64;
 	}
 	WB_SHA256_UNROLL
 	for (int c = 0; c < n; c++) {

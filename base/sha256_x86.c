@@ -120,8 +120,10 @@ INLINE void template(uint32_t *const *same, const int nsame, const uint8_t *p, u
 			s[c].a = _mm_add_epi32(s[c].a, before[c].a);
 			s[c].b = _mm_add_epi32(s[c].b, before[c].b);
 		}
-		p += nsame ? 64 : 0;
-		q += nother ? 64 : 0;
+		if (nsame)
+			p += 64;
+		if (nother)
+			q += 64;
 	}
 	WB_SHA256_UNROLL
 	for (int c = 0; c < n; c++)

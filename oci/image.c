@@ -238,7 +238,7 @@ int wb_image_add_layer(struct wb_image *img, const struct wb_descriptor *layer,
 	for (size_t n = history_layers(img->config); n < img->layers.n; n++)
 		wb_json_append(list, history_entry(&of_base));
 	wb_json_append(list, history_entry(history));
-	wb_json_append(json_object_get(json_object_get(img->config, "rootfs"), "diff_ids"),
+	wb_json_append(ensure(json_object_get(img->config, "rootfs"), "diff_ids", json_array),
 		json_string(wb_digest_text(diff_id).s));
 	wb_descriptor_copy(wb_vec_push(&img->layers), layer);
 	*wb_vec_push(&img->diff_ids) = *diff_id;

@@ -154,10 +154,11 @@ void wb_layout_index_put(
 		const char *old_tag = entry_name(old);
 		const char *old_name = wb_descriptor_annotation(old, WB_CONTAINERD_NAME);
 		bool same_tag = tag ? old_tag && !strcmp(old_tag, tag) : !old_tag;
+		bool same_name = name && old_name && !strcmp(name, old_name);
 		/* "a:v1" and "b:v1" have one tag and are two images. */
-		bool other_name = name && old_name && strcmp(name, old_name);
+		bool other_name = name && old_name && !same_name;
 
-		if (same_tag && !other_name)
+		if (same_name || (same_tag && !other_name))
 			drop(x, i);
 	}
 	struct wb_descriptor *entry = wb_vec_push(&x->entries);

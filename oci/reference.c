@@ -287,5 +287,6 @@ char *wb_reference_familiar(const struct wb_reference *r)
 		return wb_reference_text(r);
 	if (wb_str_starts(r->name, HUB_OFFICIAL) && !strchr(rest, '/'))
 		return format(r, "", rest);
-	return format(r, "", r->name);
+	/* "docker.io/a.b/c" without its host would name a host "a.b". */
+	return host_length(r->name) ? wb_reference_text(r) : format(r, "", r->name);
 }
