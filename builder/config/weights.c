@@ -141,7 +141,8 @@ static const struct method {
 	{"GCP_OIDC", WB_AUTH_GCP_OIDC, 8 | 16},
 };
 
-static void check_fields(const struct wb_read *r, const struct method *m, unsigned given)
+/* Exactly the method's own fields must be there. */
+static bool check_fields(const struct wb_read *r, const struct method *m, unsigned given)
 {
 	wb_autofree char *missing = NULL;
 
@@ -162,6 +163,7 @@ static void check_fields(const struct wb_read *r, const struct method *m, unsign
 			wb_read_error(r, "auth-fields", wb_read_pos(r, auth_fields[i]), NULL,
 				"%s cannot be specified when auth_method is %s", auth_fields[i],
 				m->name);
+	return given == m->required;
 }
 
 static const struct method *find_method(const struct wb_read *r, unsigned given)
@@ -207,9 +209,8 @@ static void read_auth_block(struct wb_auth *a, const struct wb_read *r)
 	}
 	const struct method *m = find_method(r, given);
 
-	if (!m)
+	if (!m || !check_fields(r, m, given))
 		return;
-	check_fields(r, m, given);
 	a->method = m->method;
 	a->pos = r->map->pos;
 	a->secret_name = given & 1 ? wb_strdup(values[0]) : NULL;
