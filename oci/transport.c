@@ -207,7 +207,7 @@ int wb_transport_put_blob(struct wb_put_result *out, struct wb_transport *t,
 	static const struct wb_put_opts plain;
 	struct wb_put_result result = {0};
 
-	assert(!src->path != !src->open);
+	assert(src->path || src->open);
 	if (check_writable(t, err) ||
 		t->ops->put_blob(&result, t, d, src, opts ? opts : &plain, err))
 		return -1;

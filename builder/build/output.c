@@ -276,7 +276,9 @@ static int write_open(struct writing *w, const struct wb_place *place, const cha
 	collect_items(w, a);
 	wb_step_total(w->step, blob_bytes(w));
 	if (check_images(w, a, err) || announce(w, a, err) ||
-		wb_pool_run(jobs, w->items.n, put_item, w, err) || put_documents(w, a, &how, err))
+		/* one after the other where each is written behind the last */
+		wb_pool_run(w->to->plain_layers ? 1 : jobs, w->items.n, put_item, w, err) ||
+		put_documents(w, a, &how, err))
 		return -1;
 	return wb_transport_commit(w->to, err);
 }
