@@ -456,15 +456,15 @@ static int idle_ms(const struct wb_http *h, int most)
 	return (int)wait;
 }
 
-static int run_round(struct wb_http *h, int wait_ms, struct wb_err *err)
+static int run_round(struct wb_http *h, bool step, int wait_ms, struct wb_err *err)
 {
 	int running = 0;
+
+	unsigned before = h->open;
 
 	if (wb_cancel_check(err))
 		return -1;
 	end_aborted(h);
-	unsigned before = h->open;
-
 	start_due(h);
 	resume_stopped(h);
 	h->in_curl = true;
@@ -474,7 +474,7 @@ static int run_round(struct wb_http *h, int wait_ms, struct wb_err *err)
 	if (mc != CURLM_OK)
 		return wb_err_set(err, WB_ERR_NET, "libcurl: %s", curl_multi_strerror(mc));
 	collect(h);
-	if (!h->open || h->open != before || h->aborted)
+	if ((!h->open && !step) || h->open != before || h->aborted)
 		return 0;
 	int wait = idle_ms(h, wait_ms < POLL_MAX_MS ? wait_ms : POLL_MAX_MS);
 
@@ -486,7 +486,7 @@ int wb_http_run(struct wb_http *h, bool step, int wait_ms, unsigned *left, struc
 {
 	assert(!h->in_curl);
 	do {
-		if (run_round(h, step ? wait_ms : POLL_MAX_MS, err))
+		if (run_round(h, step, step ? wait_ms : POLL_MAX_MS, err))
 			return -1;
 	} while (!step && h->open);
 	if (left)
@@ -508,6 +508,14 @@ void wb_http_abort(struct wb_http_req *req)
 {
 	req->aborted = true;
 	req->h->aborted = true;
+}
+
+void wb_http_drop(struct wb_http_req *req)
+{
+	assert(!req->h->in_curl);
+	detach(req);
+	unlink_req(req);
+	wb_http_req_free(req);
 }
 
 struct perform {
@@ -550,11 +558,8 @@ int wb_http_perform(struct wb_http_result *out, struct wb_http *h, const struct 
 	while (!pf.done) {
 		if (wb_http_run(h, true, POLL_MAX_MS, NULL, err) == 0)
 			continue;
-		if (!pf.done) {
-			detach(req);
-			unlink_req(req);
-			wb_http_req_free(req);
-		}
+		if (!pf.done)
+			wb_http_drop(req);
 		return -1;
 	}
 	if (pf.err.code != WB_OK) {

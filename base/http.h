@@ -124,15 +124,17 @@ void wb_http_free(struct wb_http *h); /* ends open requests without calling back
 struct wb_http_req *wb_http_submit(
 	struct wb_http *h, const struct wb_http_params *p, struct wb_err *err);
 /* Drives until nothing is open; with step, does one round that waits at most wait_ms for something
- * to happen. Fails only on cancellation: open requests stay open then, and wb_http_free() ends
- * them. *left (may be NULL) counts open requests. May be called from on_done, not from the other
- * callbacks. */
+ * to happen (a wakeup too, also with nothing open). Fails only on cancellation: open requests stay
+ * open then, and wb_http_free() ends them. *left (may be NULL) counts open requests. May be called
+ * from on_done, not from the other callbacks. */
 int wb_http_run(struct wb_http *h, bool step, int wait_ms, unsigned *left, struct wb_err *err);
 /* Wakes a wb_http_run() that waits, from any thread. */
 void wb_http_wakeup(struct wb_http *h);
 void wb_http_pause(struct wb_http_req *req, bool paused); /* stops receiving: back-pressure; the
                                                            * engine's thread only */
 void wb_http_abort(struct wb_http_req *req); /* on_done follows with WB_ERR_CANCELLED */
+/* Ends a request at once, without calling back; not from a callback of the engine. */
+void wb_http_drop(struct wb_http_req *req);
 
 /* Of a request inside its callbacks. */
 const struct wb_http_response *wb_http_response(const struct wb_http_req *req);

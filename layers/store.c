@@ -313,6 +313,13 @@ int wb_store_lock(struct wb_lock *l, struct wb_store *s, const char *key, struct
 	return wb_lock_acquire(l, path, true, err);
 }
 
+bool wb_store_try_lock(struct wb_lock *l, struct wb_store *s, const char *key)
+{
+	wb_autofree char *path = hashed_path(s, "locks", key, "");
+
+	return wb_lock_try(l, path, true);
+}
+
 char *wb_store_part_path(struct wb_store *s, const char *key)
 {
 	return hashed_path(s, "parts", key, ".part");

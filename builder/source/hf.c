@@ -320,7 +320,10 @@ static void hf_refused(
 	wb_autofree char *shown = wb_text_quote(message, 300);
 	int status = err->http_status;
 	const char *revision = *r->revision ? r->revision : r->src->uri.revision;
+	const struct hf *s = r->state;
 
+	if (!wb_url_same_origin(s->endpoint, refusal->response->effective_url))
+		return; /* the CDN's answer says nothing about the repository */
 	if (!strcmp(code, "GatedRepo")) {
 		explain_private(err, r, true);
 	} else if (!strcmp(code, "RevisionNotFound")) {

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ static inline void hubstub_start(struct hubstub *s)
 	assert_int_equal(pipe(fds), 0);
 	s->pid = fork();
 	if (s->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that dies leaves nothing behind */
 		dup2(fds[1], 1);
 		close(fds[0]);
 		close(fds[1]);

@@ -1,0 +1,84 @@
+/* What fetch.c (which files, in which order, to which end) and transfer.c (requests and their
+ * bytes) share. */
+#ifndef WB_BUILDER_FETCH_FETCH_INTERNAL_H
+#define WB_BUILDER_FETCH_FETCH_INTERNAL_H
+
+#include <uthash.h>
+
+#include "builder/fetch/fetch.h"
+#include "builder/fetch/sink.h"
+
+enum wb_fetch_state {
+	WB_FETCH_WAITING,   /* not begun, or another process has it */
+	WB_FETCH_HEAD,      /* asking what is known of it */
+	WB_FETCH_RUNNING,   /* bytes are coming, or could */
+	WB_FETCH_FINISHING, /* all are handed to the sink */
+	WB_FETCH_AGAIN,     /* to be started over, when nothing of it is under way */
+	WB_FETCH_DONE,
+};
+
+/* One file to get; equal ones of several items are one. */
+struct wb_fetch_file {
+	struct wb_fetch_item *item; /* the first that wants it */
+	enum wb_fetch_state state;
+	char *key; /* of lock and part */
+	struct wb_lock lock;
+	struct wb_sink_file *sink;
+	struct wb_ranges todo; /* not asked for yet */
+	unsigned transfers;
+	char *direct;  /* where redirects led; used until it is refused */
+	bool answered; /* a first response says how the file is to be had: until then one request */
+	bool no_ranges, head_done;
+	unsigned faults;   /* in a row, without progress */
+	unsigned refusals; /* in a row */
+	unsigned mismatches;
+	int64_t not_before; /* ms */
+	uint64_t got;       /* bytes that are there or came, less what was thrown away */
+	UT_hash_handle hh;  /* by key */
+};
+
+struct wb_transfer {
+	struct wb_fetch *fetch;
+	struct wb_fetch_file *f;
+	struct wb_http_req *req; /* NULL: free slot */
+	struct wb_sink_buffer *buffer;
+	char *url;                /* that was asked */
+	uint64_t start, pos, end; /* end exclusive; UINT64_MAX: unknown */
+	bool ranged, direct, head, paused, bad;
+};
+
+struct wb_fetch {
+	struct wb_fetch_opts o;
+	struct wb_sink *sink;
+	WB_VEC(struct wb_fetch_file *) files;
+	WB_VEC(struct wb_fetch_file *) open; /* neither waiting nor done */
+	WB_VEC(struct wb_transfer *) transfers;
+	size_t done, next;            /* files; next: where to look for one that has not begun */
+	unsigned active, limit, most; /* transfers now, allowed now, allowed at all */
+	uint64_t transferred;
+	struct wb_err err; /* the first fault that ends all */
+
+	/* Adapting the number of connections. */
+	int64_t window_start, settled_until;
+	uint64_t window_bytes;
+	double best_rate;
+	unsigned best_limit;
+	bool window_starved, patience;
+
+	struct wb_fetch_progress progress;
+	int64_t told;
+};
+
+int64_t wb_fetch_now(void); /* ms */
+/* First fault wins; the loop stops at the next look. */
+void wb_fetch_fail(struct wb_fetch *d, const struct wb_err *err);
+/* Drops what is there and starts over, when the transfers of the file have ended. */
+void wb_fetch_start_over(struct wb_fetch_file *f);
+
+/* transfer.c */
+bool wb_transfer_start(struct wb_fetch *d, struct wb_fetch_file *f); /* false: nothing to ask */
+void wb_transfer_resume(struct wb_fetch *d);   /* gives paused ones their buffers */
+void wb_transfer_stop_all(struct wb_fetch *d); /* what arrived goes to the sink */
+uint64_t wb_transfer_segment(const struct wb_fetch *d, uint64_t size);
+
+#endif
