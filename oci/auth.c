@@ -12,7 +12,8 @@
 struct grant {
 	char *scopes;
 	struct wb_secret *header;
-	int64_t until; /* CLOCK_MONOTONIC seconds */
+	int64_t until;        /* CLOCK_MONOTONIC seconds */
+	struct wb_err denied; /* the token server said no: it is not asked again */
 };
 
 struct wb_auth {
@@ -129,11 +130,20 @@ static int renew(struct wb_auth *a, struct wb_http *h, const char *scopes, struc
 	WB_AUTO(wb_token_release) struct wb_token t = WB_TOKEN_INIT;
 	wb_autofree char *all = all_scopes(scopes, a->challenge.scope);
 
-	if (wb_token_fetch(&t, h, &a->challenge, &a->credential, all, a->host, err))
-		return -1;
 	if (!g) {
 		g = wb_vec_push(&a->grants);
 		g->scopes = wb_strdup(scopes);
+	}
+	/* Other workers that come for the same would only try the same password again. */
+	if (g->denied.code == WB_OK &&
+		wb_token_fetch(&t, h, &a->challenge, &a->credential, all, a->host, err)) {
+		if (err->code == WB_ERR_AUTH)
+			g->denied = *err;
+		return -1;
+	}
+	if (g->denied.code != WB_OK) {
+		*err = g->denied;
+		return -1;
 	}
 	wb_secret_unref(g->header);
 	g->header = wb_steal(t.header);
@@ -179,19 +189,26 @@ static int no_login(const struct wb_auth *a, struct wb_err *err)
 		why ? why : "", why ? "; " : "");
 }
 
-static int wrong_login(
-	const struct wb_auth *a, const struct wb_http_response *r, struct wb_err *err)
+/* token_given: the login was good for a token, but the token was not good for the request. */
+static int wrong_login(const struct wb_auth *a, const struct wb_http_response *r, bool token_given,
+	struct wb_err *err)
 {
 	struct wb_err said = WB_ERR_INIT;
+	const char *from = a->credential.origin ? a->credential.origin : "the configuration";
 	wb_autofree char *as =
 		wb_text_quote(a->credential.username ? a->credential.username : "a token", 100);
 
 	wb_http_status_err(&said, r, "the registry");
-	wb_err_set(err, WB_ERR_AUTH, "\"%s\" refused the login of \"%s\" (%s)", a->host, as,
-		said.text);
+	if (token_given) {
+		wb_err_set(err, WB_ERR_AUTH, "\"%s\" does not allow this to \"%s\" (%s)", a->host,
+			as, said.text);
+		wb_err_hint(err, "the login from %s is valid but lacks the permission", from);
+	} else {
+		wb_err_set(err, WB_ERR_AUTH, "\"%s\" refused the login of \"%s\" (%s)", a->host, as,
+			said.text);
+		wb_err_hint(err, "the login comes from %s: log in again", from);
+	}
 	err->http_status = r->status;
-	if (a->credential.origin)
-		wb_err_hint(err, "the login comes from %s: log in again", a->credential.origin);
 	return -1;
 }
 
@@ -236,7 +253,7 @@ static int refused(struct wb_auth *a, const wb_challenges *challenges, const str
 	if (look_up(a, err))
 		return -1;
 	if (a->basic)
-		return sent == a->basic ? wrong_login(a, r, err) : 0;
+		return sent == a->basic ? wrong_login(a, r, false, err) : 0;
 	if (a->credential.kind == WB_CREDENTIAL_BEARER && (bearer || basic)) {
 		use_own_token(a);
 		return 0;
@@ -245,7 +262,7 @@ static int refused(struct wb_auth *a, const wb_challenges *challenges, const str
 		if (again && a->credential.kind == WB_CREDENTIAL_NONE)
 			return no_login(a, err);
 		if (again)
-			return wrong_login(a, r, err);
+			return wrong_login(a, r, true, err);
 		drop_token(a, sent);
 		adopt_bearer(a, bearer);
 		return 0;

@@ -100,9 +100,12 @@ static void drop_session(struct wb_upload *u)
  * cannot be continued. in_flight: bytes after the acknowledged ones may have arrived, or not. */
 static bool settle(struct wb_upload *u, uint64_t received, bool in_flight)
 {
+	/* What is there can be added to by PATCH only. */
+	if (received && received < u->d->size && (u->whole || u->q.method == WB_UPLOAD_WHOLE))
+		return false;
 	switch (u->q.session) {
 	case WB_SESSION_NONE: return false;
-	case WB_SESSION_COUNTED: return !in_flight;
+	case WB_SESSION_COUNTED: return received == u->s.acked || !in_flight;
 	case WB_SESSION_UNKNOWN:
 		if (received < u->s.acked) { /* as registries do that count only the first chunk */
 			learn(u, WB_LESSON_SESSION_LIES, 0);
@@ -127,8 +130,7 @@ static int resume(struct wb_upload *u, struct wb_err *err)
 
 	if (!wb_journal_read(&u->s, &u->journal))
 		return 0;
-	bool usable = u->s.size == u->d->size && u->q.session != WB_SESSION_NONE &&
-	              u->q.session != WB_SESSION_COUNTED;
+	bool usable = u->s.size == u->d->size && u->q.session != WB_SESSION_NONE;
 	int step = usable ? wb_upload_status(u, &received, &why) : WB_STEP_LOST;
 
 	if (why.code == WB_ERR_CANCELLED) {

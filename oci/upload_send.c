@@ -162,8 +162,7 @@ static int pause_after(struct wb_upload *u, const struct wb_err *why, struct wb_
 {
 	note_cut(u);
 	u->fault = *why;
-	wb_err_wrap(&u->fault, "pushing the blob %s to %s", wb_digest_text(&u->d->digest).s,
-		u->reg->t.label);
+	wb_err_wrap(&u->fault, "pushing the blob %s", wb_digest_text(&u->d->digest).s);
 	if (!passing(why) || ++u->failures > FAILURES_MAX) {
 		*err = u->fault;
 		return -1;

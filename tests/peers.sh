@@ -24,6 +24,7 @@ peers_table() {
 	oras            go  oras.land/oras                               v1.3.3  cmd/oras
 	versitygw       go  github.com/versity/versitygw                 v1.7.0  cmd/versitygw
 	fake-gcs-server go  github.com/fsouza/fake-gcs-server            v1.55.1 .
+	zot             src github.com/project-zot/zot                   v1.4.3  cmd/zot
 	ggcr-registry   go  github.com/google/go-containerregistry       v0.21.9 cmd/registry
 	huggingface_hub pip huggingface_hub                              1.28.0  -
 	kubernetes-validate pip kubernetes-validate                      1.37.0  -
@@ -97,6 +98,23 @@ peers_build_go() {
 		"$go" build -mod=mod -p 2 -trimpath -ldflags='-s -w' -o "$dir/$name" "$package"
 }
 
+# A program that builds only with the replace lines of its own go.mod, and whose module goes by
+# another name than its address: built in a copy of its source.
+peers_build_src() {
+	local dir=$1 module=$2 version=$3 package=$4 name=$5 go from
+
+	go=$(peers_go) || return
+	export GOFLAGS='-buildvcs=false -modcacherw' GOTOOLCHAIN=auto CGO_ENABLED=0
+	export GOMODCACHE=$PEERS_DIR/gomod GOCACHE=$PEERS_DIR/gocache
+	from=$(cd / && "$go" mod download -json "$module@$version" |
+		sed -n 's/^\t"Dir": "\(.*\)",*$/\1/p')
+	[ -d "$from" ] || return
+	rm -rf "$dir/src" && cp -r "$from" "$dir/src" && chmod -R u+w "$dir/src" &&
+		cd "$dir/src" || return
+	"$go" build -mod=mod -p 2 -tags containers_image_openpgp -trimpath -ldflags='-s -w' \
+		-o "$dir/$name" "./$package"
+}
+
 peers_build_pip() {
 	local flag=$4
 
@@ -118,7 +136,7 @@ peers_find() {
 	read -r kind module version package <<<"$row"
 	dir=$PEERS_DIR/$1/$version
 	case $kind in
-	go) path=$dir/$1 ;;
+	go | src) path=$dir/$1 ;;
 	pip) path=$dir ;;
 	npm) path=$dir/node_modules/.bin/$package ;;
 	esac
