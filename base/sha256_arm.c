@@ -2,13 +2,8 @@
 
 #if defined(__aarch64__)
 
-#if defined(__clang__)
-#define TARGET __attribute__((target("sha2")))
-#else
-#define TARGET __attribute__((target("+sha2")))
-#endif
-/* clang 14 declares the intrinsics only where the whole file may use them; CMakeLists.txt
- * compiles this file with -march=armv8-a+crypto. */
+/* Compiled with -march=armv8-a+crypto (cmake/WbuildFlags.cmake): compilers declare the intrinsics
+ * only where the whole file may use them. What runs is decided at run time. */
 #include <arm_neon.h>
 #include <sys/auxv.h>
 
@@ -16,7 +11,7 @@
 #define HWCAP_SHA2 (1 << 6)
 #endif
 
-#define INLINE static inline __attribute__((always_inline)) TARGET
+#define INLINE static inline __attribute__((always_inline))
 
 struct chain {
 	uint32x4_t abcd, efgh;
@@ -92,7 +87,7 @@ INLINE void template(uint32_t *const *same, const int nsame, const uint8_t *p, u
 	}
 }
 
-TARGET static void run(uint32_t *const *same, size_t nsame, const uint8_t *p, uint32_t *other,
+static void run(uint32_t *const *same, size_t nsame, const uint8_t *p, uint32_t *other,
 	const uint8_t *q, size_t nblocks)
 {
 #define RUN(n, o) template(same, n, p, other, o, q, nblocks)
