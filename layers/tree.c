@@ -111,11 +111,24 @@ static struct wb_node *add(struct wb_tree *t, unsigned group, const char *path,
 	return insert(t, group, path, len, type, mode);
 }
 
+/* The same path again is fine when it is the same thing: two sources may share a file (the hub's
+ * cache is one place for many). */
+static bool same_file(const struct wb_node *there, unsigned mode, const struct wb_content *content)
+{
+	return there && there->type == WB_NODE_FILE && there->mode == mode &&
+	       there->content.digest_known && content->digest_known &&
+	       wb_digest_equal(&there->content.digest, &content->digest);
+}
+
 int wb_tree_add_file(struct wb_tree *t, unsigned group, const char *path, unsigned mode,
 	const struct wb_content *content, struct wb_err *err)
 {
-	struct wb_node *node = add(t, group, path, WB_NODE_FILE, mode & 0111 ? 0755 : 0644, err);
+	unsigned normal = mode & 0111 ? 0755 : 0644;
+	struct wb_node *node = find(t, path, strlen(path));
 
+	if (same_file(node, normal, content))
+		return 0;
+	node = add(t, group, path, WB_NODE_FILE, normal, err);
 	if (!node)
 		return -1;
 	wb_content_copy(&node->content, content);
@@ -125,8 +138,11 @@ int wb_tree_add_file(struct wb_tree *t, unsigned group, const char *path, unsign
 int wb_tree_add_symlink(
 	struct wb_tree *t, unsigned group, const char *path, const char *target, struct wb_err *err)
 {
-	struct wb_node *node = add(t, group, path, WB_NODE_SYMLINK, 0777, err);
+	struct wb_node *node = find(t, path, strlen(path));
 
+	if (node && node->type == WB_NODE_SYMLINK && !strcmp(node->target, target))
+		return 0;
+	node = add(t, group, path, WB_NODE_SYMLINK, 0777, err);
 	if (!node)
 		return -1;
 	node->target = wb_strdup(target);

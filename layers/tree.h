@@ -61,7 +61,8 @@ struct wb_tree {
 
 unsigned wb_tree_group(struct wb_tree *t, const char *label, const char *mount);
 /* Errors (WB_ERR_CONFIG): unsafe path, two sources that write one path (both named), a file that is
- * also a directory. The same directory twice is fine; content is copied. */
+ * also a directory. Fine twice: the same directory, and the same path with the same thing (digest
+ * known, or link text). content is copied. */
 int wb_tree_add_file(struct wb_tree *t, unsigned group, const char *path, unsigned mode,
 	const struct wb_content *content, struct wb_err *err);
 int wb_tree_add_symlink(struct wb_tree *t, unsigned group, const char *path, const char *target,

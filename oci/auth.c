@@ -1,6 +1,5 @@
 #include "oci/auth.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -168,11 +167,8 @@ int wb_auth_header(struct wb_secret **out, struct wb_auth *a, struct wb_http *h,
 
 		if (!g || !g->header || g->until <= now_s())
 			rc = renew(a, h, scopes, err);
-		if (!rc) {
-			g = find_grant(a, scopes);
-			assert(g);
-			header = g->header;
-		}
+		if (!rc)
+			header = find_grant(a, scopes)->header;
 	}
 	if (!rc)
 		*out = header ? wb_secret_ref(header) : NULL;

@@ -51,7 +51,7 @@ static void fill_layer(struct wb_image_layer *out, const struct wb_layer *l, str
 {
 	wb_descriptor_set(&out->desc, l->media_type, &l->digest, l->size);
 	out->diff_id = l->diff_id;
-	out->path = wb_store_blob_path(store, &l->digest);
+	out->path = l->elsewhere ? NULL : wb_store_blob_path(store, &l->digest);
 	out->created_by = created_by;
 }
 

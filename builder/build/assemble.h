@@ -11,7 +11,7 @@
 struct wb_image_layer {
 	struct wb_descriptor desc;
 	struct wb_digest diff_id;
-	char *path;       /* of the blob in the store */
+	char *path;       /* of the blob in the store; NULL: the registry has it */
 	char *created_by; /* its line in the history */
 };
 

@@ -6,8 +6,10 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "builder/build/elsewhere.h"
 #include "builder/build/findings.h"
 #include "builder/build/runtime.h"
+#include "layers/layer_key.h"
 #include "oci/mediatype.h"
 
 /* The stub and the manifest. */
@@ -26,11 +28,17 @@ struct build {
 	struct wb_layers layers;
 	struct wb_assembled assembled;
 	struct wb_pack_opts pack;
+	char *packer;
+	struct wb_elsewhere *elsewhere;
+	struct wb_lockfile lock; /* as it should be now */
 	int64_t epoch;
 };
 
 static void build_release(struct build *b)
 {
+	wb_elsewhere_free(b->elsewhere);
+	wb_lockfile_release(&b->lock);
+	free(b->packer);
 	wb_assembled_release(&b->assembled);
 	wb_layers_release(&b->layers);
 	wb_layer_plan_release(&b->layer_plan);
@@ -121,6 +129,47 @@ static int pack_layers(struct build *b, const struct wb_layer_plan *layers, stru
 	return wb_step_end(step, rc, err);
 }
 
+static bool found_elsewhere(void *arg, struct wb_layer *l)
+{
+	struct build *b = arg;
+
+	return wb_elsewhere_has(b->elsewhere, l);
+}
+
+static int supply_files(void *arg, struct wb_node *const *nodes, size_t n, struct wb_err *err)
+{
+	struct build *b = arg;
+
+	return wb_remotes_supply(&b->plan.remotes, nodes, n, err);
+}
+
+/* Plain files are copied from their bytes, whatever the layers need. */
+static int supply_exports(struct build *b, struct wb_err *err)
+{
+	bool exports = false;
+
+	for (size_t i = 0; i < b->opts->n_outputs; i++)
+		exports |= b->opts->outputs[i].kind == WB_OUTPUT_LOCAL ||
+		           b->opts->outputs[i].kind == WB_OUTPUT_TAR;
+	wb_vec_foreach (node, &b->plan.tree.nodes) {
+		bool absent = (*node)->type == WB_NODE_FILE && !(*node)->content.path;
+
+		if (exports && absent && wb_remotes_supply(&b->plan.remotes, node, 1, err))
+			return -1;
+	}
+	return 0;
+}
+
+static void lock_layer(struct build *b, const char *key, const struct wb_layer *l)
+{
+	struct wb_lock_layer *out = wb_lockfile_add_layer(&b->lock, key);
+
+	out->digest = l->digest;
+	out->diff_id = l->diff_id;
+	out->size = l->size;
+	out->media_type = wb_strdup(l->media_type);
+}
+
 static int pack(struct build *b, struct wb_err *err)
 {
 	const struct wb_layer_limits limits = {
@@ -133,7 +182,9 @@ static int pack(struct build *b, struct wb_err *err)
 	if (pack_layers(b, &b->layer_plan, err) || wb_plan_remember(&b->plan, b->store, err))
 		return -1;
 	b->out->layers = b->layers.list.n;
-	return 0;
+	wb_vec_foreach (l, &b->layers.list)
+		lock_layer(b, l->key, l);
+	return supply_exports(b, err);
 }
 
 static int add_stubs(struct build *b, struct wb_err *err)
@@ -149,18 +200,33 @@ static int add_stubs(struct build *b, struct wb_err *err)
 	return 0;
 }
 
-static int add_manifest(struct build *b, struct wb_err *err)
+static int make_manifest(struct wb_layers *out, struct build *b, struct wb_err *err)
 {
 	WB_AUTO(wb_bundle_manifest_release)
 	struct wb_bundle_manifest manifest = WB_BUNDLE_MANIFEST_INIT;
-	WB_AUTO(wb_layers_release) struct wb_layers layer = WB_LAYERS_INIT;
 
 	if (wb_pack_chunks(&b->layer_plan, &b->pack, b->store, err))
 		return -1;
 	wb_plan_manifest(&manifest, &b->plan);
-	if (wb_manifest_layer(
-		    &layer, &b->assembled.manifest_text, &manifest, &b->pack, b->store, err))
+	return wb_manifest_layer(
+		out, &b->assembled.manifest_text, &manifest, &b->pack, b->store, err);
+}
+
+static int add_manifest(struct build *b, struct wb_err *err)
+{
+	WB_AUTO(wb_layers_release) struct wb_layers layer = WB_LAYERS_INIT;
+	wb_autofree char *key = wb_plan_manifest_key(&b->plan);
+	struct wb_layer known = {.key = key};
+
+	if (wb_elsewhere_has(b->elsewhere, &known)) {
+		known.key = wb_strdup(key);
+		known.elsewhere = true;
+		known.media_type = wb_codec_media_type(&b->pack.codec);
+		*wb_vec_push(&layer.list) = known;
+	} else if (make_manifest(&layer, b, err)) {
 		return -1;
+	}
+	lock_layer(b, key, &layer.list.items[0]);
 	wb_assembled_add_layers(&b->assembled, &layer, &b->plan, "bundle manifest", b->store);
 	return 0;
 }
@@ -243,8 +309,43 @@ static int prepare(struct build *b, struct wb_err *err)
 		.codec = o->codec,
 		.stream = {.mtime = (uint64_t)b->epoch, .dirs = &b->dirs},
 		.jobs = o->jobs,
+		.elsewhere = found_elsewhere,
+		.supply = supply_files,
+		.hook_arg = b,
 	};
+	b->packer = wb_packer_describe(&b->pack);
 	return 0;
+}
+
+/* The sources are known: what the lockfile says of them, and whether it knows their layers. */
+static int settle_sources(struct build *b, struct wb_err *err)
+{
+	const struct wb_build_opts *o = b->opts;
+	const struct wb_remotes *r = &b->plan.remotes;
+
+	if (wb_plan_fetch(&b->plan, &o->plan, err))
+		return -1;
+	wb_remotes_lock(&b->lock, r);
+	b->lock.packer = wb_strdup(b->packer);
+	b->elsewhere = wb_elsewhere_new(
+		&r->lock, b->packer, o->outputs, o->n_outputs, o->tags, o->n_tags, &b->place);
+	return 0;
+}
+
+/* A config without remote sources needs no lockfile; one that cannot be written is no reason to
+ * throw the image away. */
+static void save_lock(struct build *b)
+{
+	const struct wb_remotes *r = &b->plan.remotes;
+	struct wb_err err = WB_ERR_INIT;
+	bool changed = false;
+
+	if (!r->sources.n || b->opts->plan.remote.locked || b->opts->plan.remote.frozen)
+		return;
+	if (wb_lockfile_save(&b->lock, r->lock_path, &changed, &err))
+		wb_log_err_as(WB_LOG_WARNING, &err);
+	else if (changed)
+		wb_note("%s %s", r->lock_found ? "updated" : "wrote", r->lock_path);
 }
 
 int wb_build_run(struct wb_build_result *out, const struct wb_build_opts *opts, struct wb_err *err)
@@ -252,10 +353,11 @@ int wb_build_run(struct wb_build_result *out, const struct wb_build_opts *opts, 
 	WB_AUTO(build_release) struct build b = {.opts = opts, .out = out};
 
 	if (prepare(&b, err) || make_plan(&b, err) || wb_sizes_check(&b.plan, &opts->sizes, err) ||
-		open_base(&b, err) || wb_plan_fetch(&b.plan, b.store, &opts->plan, err) ||
+		open_base(&b, err) || settle_sources(&b, err) ||
 		wb_base_dirs(&b.dirs, &b.base, &b.plan.tree, b.store, err) || pack(&b, err) ||
 		assemble(&b, err) || write_outputs(&b, err))
 		return -1;
+	save_lock(&b);
 	out->files = b.plan.files.n;
 	out->bytes = b.plan.bytes;
 	out->unique_bytes = b.plan.tree.bytes;

@@ -155,6 +155,16 @@ static void writing_release(struct writing *w)
 	wb_transport_free(w->to);
 }
 
+/* A layer that was found in the registry and not made here, and is gone now. */
+static int open_gone(struct wb_reader **out, void *arg, uint64_t offset, struct wb_err *err)
+{
+	const struct item *item = arg;
+
+	wb_err_set(err, WB_ERR_NOT_FOUND, "layer %s was in the registry a moment ago and is gone",
+		wb_digest_text(&item->desc->digest).s);
+	return wb_err_hint(err, "run the build again: it will make the layer here");
+}
+
 static int open_base_blob(struct wb_reader **out, void *arg, uint64_t offset, struct wb_err *err)
 {
 	struct item *item = arg;
@@ -203,9 +213,11 @@ static int put_item(void *arg, size_t index, struct wb_err *err)
 		w->step, item->desc->size, "%.19s", wb_digest_text(&item->desc->digest).s);
 	struct wb_put_opts opts = {.progress = wb_item_set_to, .progress_arg = shown};
 
-	if (item->from) {
-		source.open = open_base_blob;
+	if (!source.path) {
+		source.open = item->from ? open_base_blob : open_gone;
 		source.arg = item;
+	}
+	if (item->from) {
 		if (item->from->host && w->to->host && !strcmp(item->from->host, w->to->host))
 			opts.mount_from = item->from->repository;
 	}

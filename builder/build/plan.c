@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/path.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "builder/build/local.h"
 
@@ -145,6 +146,33 @@ static int add_local_weights(
 	return 0;
 }
 
+/* --- remote sources ----------------------------------------------------------------------- */
+
+static int add_remote(struct wb_plan *p, struct wb_store *store, const struct wb_source *src,
+	const struct wb_plan_opts *opts, struct wb_err *err)
+{
+	const struct wb_config *c = p->config;
+	struct wb_remote_source *s;
+
+	if (!p->remotes.store && wb_remotes_init(&p->remotes, store, p->dir, c->data_dir, c->file,
+					 &opts->remote, err))
+		return -1;
+	unsigned group = add_source(p, src->uri.text, src->mount, src);
+
+	if (wb_remotes_resolve(&s, &p->remotes, src, group, err))
+		return -1;
+	if (s->listing.revision && *s->listing.revision)
+		p->sources.items[group].revision = wb_strdup(s->listing.revision);
+	wb_vec_foreach (f, &s->listing.files) {
+		struct wb_plan_file *out = wb_vec_push(&p->files);
+
+		out->path = wb_remotes_image_path(s, f);
+		out->size = f->size == WB_SIZE_UNKNOWN ? 0 : f->size;
+		out->source = group;
+	}
+	return 0;
+}
+
 /* --- the whole plan ----------------------------------------------------------------------- */
 
 static int add_config_source(struct wb_plan *p, struct wb_store *store, const struct wb_source *s,
@@ -157,13 +185,16 @@ static int add_config_source(struct wb_plan *p, struct wb_store *store, const st
 	}
 	if (s->uri.scheme == WB_SCHEME_FILE)
 		return add_local_weights(p, store, s, err);
-	wb_err_at(err, p->config->file, s->pos.line, s->pos.column,
-		"%s: %s:// sources cannot be fetched by this build of wbuild", s->uri.text,
-		wb_scheme_name(s->uri.scheme));
-	return -1;
+	return add_remote(p, store, s, opts, err);
 }
 
-/* What reports show, in path order. */
+static int by_path(const void *a, const void *b)
+{
+	return wb_path_cmp(
+		((const struct wb_plan_file *)a)->path, ((const struct wb_plan_file *)b)->path);
+}
+
+/* What reports show, in path order. Remote files are there already. */
 static void list_files(struct wb_plan *p)
 {
 	for (struct wb_node *node = p->tree.by_path; node; node = node->hh.next) {
@@ -176,10 +207,14 @@ static void list_files(struct wb_plan *p)
 		p->links += node->type == WB_NODE_SYMLINK;
 		if (node->type == WB_NODE_FILE)
 			f->size = node->content.size;
-		p->sources.items[node->group].files++;
-		p->sources.items[node->group].bytes += f->size;
+	}
+	wb_vec_foreach (f, &p->files) {
+		p->sources.items[f->source].files++;
+		p->sources.items[f->source].bytes += f->size;
 		p->bytes += f->size;
 	}
+	if (p->files.n)
+		qsort(p->files.items, p->files.n, sizeof(*p->files.items), by_path);
 }
 
 int wb_plan_make(struct wb_plan *out, const struct wb_config *c, struct wb_store *store,
@@ -197,9 +232,17 @@ int wb_plan_make(struct wb_plan *out, const struct wb_config *c, struct wb_store
 	return 0;
 }
 
-int wb_plan_fetch(struct wb_plan *p, struct wb_store *store, const struct wb_plan_opts *opts,
-	struct wb_err *err)
+int wb_plan_fetch(struct wb_plan *p, const struct wb_plan_opts *opts, struct wb_err *err)
 {
+	if (p->remotes.sources.n && wb_remotes_add_to(&p->tree, &p->remotes, err))
+		return -1;
+	return wb_tree_finish(&p->tree, opts->jobs, err);
+}
+
+int wb_plan_preview(struct wb_plan *p, const struct wb_plan_opts *opts, struct wb_err *err)
+{
+	if (p->remotes.sources.n && wb_remotes_preview(&p->tree, &p->remotes, err))
+		return -1;
 	return wb_tree_finish(&p->tree, opts->jobs, err);
 }
 
@@ -225,6 +268,7 @@ void wb_plan_release(struct wb_plan *p)
 	wb_vec_foreach (cache, &p->caches)
 		wb_statcache_free(*cache);
 	wb_vec_free(&p->caches);
+	wb_remotes_release(&p->remotes);
 	wb_tree_release(&p->tree);
 	free(p->dir);
 	*p = WB_PLAN_INIT;
@@ -268,6 +312,31 @@ static bool is_listed(const struct wb_tree *t, size_t i)
 	       !wb_path_within(t->nodes.items[i + 1]->path, node->path);
 }
 
+char *wb_plan_manifest_key(const struct wb_plan *p)
+{
+	struct wb_sha256 s;
+	struct wb_digest d;
+
+	wb_sha256_init(&s);
+	for (size_t i = 0; i < p->tree.nodes.n; i++) {
+		const struct wb_node *node = p->tree.nodes.items[i];
+		const struct wb_node *holder = node->same ? node->same : node;
+		wb_autofree char *line = wb_asprintf("%d %o %u %s %s%c%s", (int)node->type,
+			node->mode, node->group, wb_digest_hex(&holder->content.digest).s,
+			node->path, '\n', node->target ? node->target : "");
+
+		wb_sha256_update(&s, line, strlen(line) + 1);
+	}
+	wb_vec_foreach (source, &p->sources) {
+		wb_autofree char *line = wb_asprintf("%s\n%s\n%s", source->label, source->mount,
+			source->revision ? source->revision : "");
+
+		wb_sha256_update(&s, line, strlen(line) + 1);
+	}
+	wb_sha256_final(&s, &d);
+	return wb_asprintf("manifest:%s", wb_digest_hex(&d).s);
+}
+
 void wb_plan_manifest(struct wb_bundle_manifest *out, const struct wb_plan *p)
 {
 	*out = WB_BUNDLE_MANIFEST_INIT;
@@ -277,6 +346,7 @@ void wb_plan_manifest(struct wb_bundle_manifest *out, const struct wb_plan *p)
 		b->label = wb_strdup(s->label);
 		b->revision = wb_strdup(s->revision);
 		b->mount = wb_strdup(s->mount);
+		b->shared = s->config && s->config->layout == WB_LAYOUT_HF_CACHE;
 		if (s->config && s->config->layout == WB_LAYOUT_HF_CACHE && !s->skipped &&
 			!out->hf_cache)
 			out->hf_cache = wb_strdup(p->config->hf_cache_dir);

@@ -6,7 +6,7 @@
 #ifndef WB_BUILDER_BUILD_PLAN_H
 #define WB_BUILDER_BUILD_PLAN_H
 
-#include "base/progress.h"
+#include "builder/build/remote.h"
 #include "builder/build/statcache.h"
 #include "builder/config/config.h"
 #include "layers/manifest.h"
@@ -14,15 +14,14 @@
 #include "layers/tree.h"
 
 struct wb_plan_opts {
-	struct wb_progress *progress; /* or NULL */
 	bool bundle_volumes;
-	bool offline;
 	unsigned jobs;
+	struct wb_remote_plan_opts remote;
 };
 
 struct wb_plan_file {
 	char *path;      /* in the image, no leading slash */
-	uint64_t size;   /* 0 for links */
+	uint64_t size;   /* 0 for links, and where only the transfer will tell */
 	unsigned source; /* index into sources */
 };
 
@@ -43,6 +42,7 @@ struct wb_plan {
 	WB_VEC(struct wb_plan_source) sources; /* index: the tree's group */
 	WB_VEC(struct wb_plan_file) files;
 	WB_VEC(struct wb_statcache *) caches;
+	struct wb_remotes remotes;
 	uint64_t bytes; /* of all files; equal ones counted each */
 	size_t links;
 };
@@ -52,13 +52,19 @@ struct wb_plan {
 /* c and store outlive the plan. */
 int wb_plan_make(struct wb_plan *out, const struct wb_config *c, struct wb_store *store,
 	const struct wb_plan_opts *opts, struct wb_err *err);
-/* Afterwards the tree is finished. */
-int wb_plan_fetch(struct wb_plan *p, struct wb_store *store, const struct wb_plan_opts *opts,
-	struct wb_err *err);
+/* Fetches what nobody vouches for; afterwards every digest is known and the tree is finished. Other
+ * remote files are fetched when the packer asks for them (wb_remotes_supply). */
+int wb_plan_fetch(struct wb_plan *p, const struct wb_plan_opts *opts, struct wb_err *err);
+/* For reports, instead of wb_plan_fetch(): finishes a tree whose remote files stand in for
+ * themselves. It cannot be packed. */
+int wb_plan_preview(struct wb_plan *p, const struct wb_plan_opts *opts, struct wb_err *err);
 /* After packing: what was learned of local files. */
 int wb_plan_remember(struct wb_plan *p, struct wb_store *store, struct wb_err *err);
 /* The bundle manifest of a packed plan: every digest is known. */
 void wb_plan_manifest(struct wb_bundle_manifest *out, const struct wb_plan *p);
+/* Names a manifest by what determines it (chunk digests are not needed for that). The caller
+ * frees. */
+char *wb_plan_manifest_key(const struct wb_plan *p);
 void wb_plan_release(struct wb_plan *p);
 
 #endif

@@ -91,6 +91,25 @@ static int read_verify(struct wb_build_opts *o, const struct wb_args *args, stru
 		err, WB_ERR_USAGE, "--verify: \"%s\" is not off, size, sample or full", verify);
 }
 
+static int read_remote(struct wb_build_args *out, const struct wb_args *args, struct wb_err *err)
+{
+	struct wb_remote_plan_opts *r = &out->opts.plan.remote;
+
+	r->offline = wb_args_has(args, OPT_OFFLINE);
+	r->locked = wb_args_has(args, OPT_LOCKED);
+	r->frozen = wb_args_has(args, OPT_FROZEN);
+	r->insecure = wb_args_has(args, OPT_INSECURE);
+	r->ca_file = wb_args_last(args, OPT_CA_FILE);
+	r->jobs = out->opts.jobs;
+	wb_vec_foreach (spec, &args->values[OPT_SECRET])
+		*wb_vec_push(&out->secrets) = *spec;
+	wb_vec_push(&out->secrets); /* the NULL at the end */
+	r->secrets = (const char *const *)out->secrets.items;
+	if (wb_args_number(&r->connections, args, OPT_CONNECTIONS, 256, err))
+		return -1;
+	return wb_args_size(&r->rate_limit, args, OPT_LIMIT_RATE, err);
+}
+
 int wb_build_args_read(struct wb_build_args *out, const struct wb_args *args, struct wb_err *err)
 {
 	struct wb_build_opts *o = &out->opts;
@@ -102,7 +121,6 @@ int wb_build_args_read(struct wb_build_args *out, const struct wb_args *args, st
 	o->base = wb_args_last(args, OPT_BASE);
 	o->platforms = wb_args_last(args, OPT_PLATFORM);
 	o->plan.bundle_volumes = wb_args_has(args, OPT_BUNDLE_VOLUMES);
-	o->plan.offline = wb_args_has(args, OPT_OFFLINE);
 	if (wb_place_args_read(&o->place, &out->mounts, args, err) ||
 		wb_args_number(&o->jobs, args, OPT_JOBS, 1024, err) ||
 		wb_args_size(&o->sizes.warn, args, OPT_WARN_SIZE, err) ||
@@ -115,6 +133,8 @@ int wb_build_args_read(struct wb_build_args *out, const struct wb_args *args, st
 		read_pairs(&o->env, &out->env, args, OPT_ENV, err))
 		return -1;
 	o->plan.jobs = o->jobs;
+	if (read_remote(out, args, err))
+		return -1;
 	if (o->place.rate_limit) /* each worker has connections of its own */
 		o->place.rate_limit /= o->jobs ? o->jobs : wb_pool_cores();
 	return 0;
@@ -131,5 +151,6 @@ void wb_build_args_release(struct wb_build_args *b)
 	wb_vec_free(&b->labels);
 	wb_vec_free(&b->annotations);
 	wb_vec_free(&b->env);
+	wb_vec_free(&b->secrets);
 	free(b->mounts);
 }

@@ -123,10 +123,10 @@ static int build_shown(struct wb_build_result *result, struct wb_build_args *bui
 	if (wb_progress_open(&progress, args, "Building", err))
 		return -1;
 	build->opts.progress = progress;
-	build->opts.plan.progress = progress;
+	build->opts.plan.remote.progress = progress;
 	int rc = wb_build_run(result, &build->opts, err);
 
-	build->opts.progress = build->opts.plan.progress = NULL;
+	build->opts.progress = build->opts.plan.remote.progress = NULL;
 	return rc;
 }
 

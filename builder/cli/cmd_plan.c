@@ -32,8 +32,7 @@ static int run(const struct wb_args *args, struct wb_err *err)
 		return -1;
 	p.store = wb_store_open(o->cache_dir, err);
 	if (!p.store || wb_plan_make(&p.plan, &p.config, p.store, &o->plan, err) ||
-		wb_sizes_check(&p.plan, &o->sizes, err) ||
-		wb_tree_finish(&p.plan.tree, o->jobs, err))
+		wb_sizes_check(&p.plan, &o->sizes, err) || wb_plan_preview(&p.plan, &o->plan, err))
 		return -1;
 	wb_layer_plan_make(&p.layers, &p.plan.tree, &(struct wb_layer_limits){0});
 	if (json)

@@ -6,6 +6,8 @@ const struct wb_command *const wb_commands[] = {
 	&wb_cmd_build,
 	&wb_cmd_validate,
 	&wb_cmd_plan,
+	&wb_cmd_lock,
+	&wb_cmd_fetch,
 	&wb_cmd_push,
 	&wb_cmd_pull,
 	&wb_cmd_copy,

@@ -1,0 +1,362 @@
+#include "builder/build/remote.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/path.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "builder/build/remote_layout.h"
+
+int wb_remotes_init(struct wb_remotes *out, struct wb_store *store, const char *dir,
+	const char *data_dir, const char *config_file, const struct wb_remote_plan_opts *opts,
+	struct wb_err *err)
+{
+	const struct wb_http_opts http = {
+		.connections_per_host = opts->connections,
+		.rate_limit = opts->rate_limit,
+		.insecure_http = opts->insecure,
+		.ca_file = opts->ca_file,
+	};
+	wb_autofree char *data = wb_path_normalize(dir, data_dir);
+
+	*out = (struct wb_remotes){.opts = *opts, .store = store, .config_file = config_file};
+	out->secrets = wb_secrets_new(data);
+	out->lock_path = wb_path_join(dir, WB_LOCK_NAME);
+	for (size_t i = 0; opts->secrets && opts->secrets[i]; i++)
+		if (wb_secrets_add(out->secrets, opts->secrets[i], err))
+			return -1;
+	out->http = wb_http_new(&http, err);
+	if (!out->http)
+		return -1;
+	return wb_lockfile_load(&out->lock, &out->lock_found, out->lock_path, err);
+}
+
+void wb_remotes_release(struct wb_remotes *r)
+{
+	wb_vec_foreach (it, &r->sources) {
+		struct wb_remote_source *s = *it;
+
+		wb_vec_free(&s->items);
+		wb_listing_release(&s->listing);
+		wb_remote_free(s->remote);
+		free(s);
+	}
+	wb_vec_free(&r->sources);
+	wb_lockfile_release(&r->lock);
+	wb_http_free(r->http);
+	wb_secrets_free(r->secrets);
+	free(r->lock_path);
+	*r = WB_REMOTES_INIT;
+}
+
+/* --- resolving ---------------------------------------------------------------------------- */
+
+static bool is_pinned_commit(const struct wb_uri *uri)
+{
+	return uri->scheme == WB_SCHEME_HF && strlen(uri->revision) == 40 &&
+	       strspn(uri->revision, "0123456789abcdef") == 40;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return wb_path_cmp(
+		((const struct wb_lock_file *)a)->path, ((const struct wb_lock_file *)b)->path);
+}
+
+/* A file that is at its source what it was when it was locked has the digest that was locked. */
+static void learn_from_lock(struct wb_listing *listing, const struct wb_lock_source *locked)
+{
+	wb_vec_foreach (f, &listing->files) {
+		struct wb_lock_file key = {.path = f->path};
+		const struct wb_lock_file *was =
+			locked->files.n ? bsearch(&key, locked->files.items, locked->files.n,
+						  sizeof(key), by_path)
+					: NULL;
+
+		if (!was || !*was->etag || f->known.has_sha256 || f->size != was->size ||
+			strcmp(f->etag, was->etag) || strcmp(f->version, was->version))
+			continue;
+		f->known.has_sha256 = true;
+		f->known.sha256 = was->sha256;
+	}
+}
+
+static int not_locked(const struct wb_remotes *r, const struct wb_source *src, struct wb_err *err)
+{
+	wb_err_at(err, r->config_file, src->pos.line, src->pos.column,
+		"%s is not in %s%s, and %s asks no source", src->uri.text, WB_LOCK_NAME,
+		r->lock_found ? " as it is written now" : "",
+		r->opts.frozen ? "--frozen" : "--offline");
+	return wb_err_hint(err, "run \"wbuild lock\" with the network, and commit the file");
+}
+
+static int list(struct wb_remote_source *s, struct wb_remotes *r, struct wb_err *err)
+{
+	const struct wb_source *src = s->config;
+	const struct wb_lock_source *locked = wb_lockfile_find(&r->lock, src);
+	bool silent = r->opts.offline || r->opts.frozen;
+	const struct wb_remote_opts opts = {.http = r->http,
+		.secrets = r->secrets,
+		.config_file = r->config_file,
+		.insecure = r->opts.insecure};
+
+	if (silent && !locked)
+		return not_locked(r, src, err);
+	if (!silent && !(s->remote = wb_remote_open(src, &opts, err)))
+		return -1;
+	if (locked && (silent || is_pinned_commit(&src->uri))) {
+		wb_lock_listing(&s->listing, locked);
+		if (s->remote)
+			wb_remote_pin(s->remote, locked->revision, locked->root);
+		return 0;
+	}
+	if (wb_remote_list(&s->listing, s->remote, err))
+		return -1;
+	if (locked)
+		learn_from_lock(&s->listing, locked);
+	return 0;
+}
+
+static void make_items(struct wb_remote_source *s)
+{
+	wb_vec_foreach (f, &s->listing.files)
+		*wb_vec_push(&s->items) = (struct wb_fetch_item){
+			.remote = s->remote, .file = f, .label = s->config->uri.text};
+}
+
+int wb_remotes_resolve(struct wb_remote_source **out, struct wb_remotes *r,
+	const struct wb_source *src, unsigned group, struct wb_err *err)
+{
+	struct wb_remote_source *s = wb_zalloc(sizeof(*s));
+	struct wb_step *step = wb_step_begin(r->opts.progress, "resolve %s", src->uri.text);
+
+	*wb_vec_push(&r->sources) = s;
+	s->config = src;
+	s->group = group;
+	if (wb_step_end(step, list(s, r, err), err))
+		return -1;
+	make_items(s);
+	*out = s;
+	return 0;
+}
+
+/* --- fetching ----------------------------------------------------------------------------- */
+
+struct shown {
+	struct wb_step *step;
+	uint64_t done;
+};
+
+static void show(const struct wb_fetch_progress *p, void *arg)
+{
+	struct shown *s = arg;
+
+	wb_step_total(s->step, p->bytes);
+	if (p->bytes_done > s->done)
+		wb_step_add(s->step, p->bytes_done - s->done);
+	s->done = p->bytes_done > s->done ? p->bytes_done : s->done;
+	wb_step_detail(s->step, "%zu of %zu files", p->files_done, p->files);
+}
+
+typedef WB_VEC(struct wb_fetch_item) item_list;
+
+static void add_total(struct wb_fetch_total *sum, const struct wb_fetch_total *t)
+{
+	sum->fetched += t->fetched;
+	sum->cached += t->cached;
+	sum->fetched_bytes += t->fetched_bytes;
+	sum->cached_bytes += t->cached_bytes;
+	sum->transferred += t->transferred;
+}
+
+static int fetch(struct wb_remotes *r, item_list *items, struct wb_err *err)
+{
+	struct shown shown = {0};
+	const struct wb_fetch_opts opts = {.http = r->http,
+		.store = r->store,
+		.connections = r->opts.connections,
+		.jobs = r->opts.jobs,
+		.offline = r->opts.offline || r->opts.frozen,
+		.progress = show,
+		.arg = &shown};
+	struct wb_fetch_total total = {0};
+
+	if (!items->n)
+		return 0;
+	shown.step = wb_step_begin(
+		r->opts.progress, "fetch %zu %s", items->n, items->n == 1 ? "file" : "files");
+	int rc = wb_fetch(items->items, items->n, &opts, &total, err);
+
+	add_total(&r->total, &total);
+	if (!rc && !total.fetched)
+		wb_step_cached(shown.step);
+	return wb_step_end(shown.step, rc, err);
+}
+
+/* Runs wb_fetch over the items that choose picks, and gives them their results. */
+static int fetch_chosen(struct wb_remotes *r, bool (*choose)(void *arg, struct wb_fetch_item *item),
+	void *arg, struct wb_err *err)
+{
+	WB_VEC(struct wb_fetch_item *) chosen = {0};
+	item_list copies = {0};
+
+	wb_vec_foreach (s, &r->sources)
+		wb_vec_foreach (item, &(*s)->items)
+			if (!item->done && choose(arg, item)) {
+				*wb_vec_push(&chosen) = item;
+				*wb_vec_push(&copies) = *item;
+			}
+	int rc = fetch(r, &copies, err);
+
+	for (size_t i = 0; i < chosen.n; i++)
+		*chosen.items[i] = copies.items[i];
+	wb_vec_free(&chosen);
+	wb_vec_free(&copies);
+	return rc;
+}
+
+static bool is_unknown(void *arg, struct wb_fetch_item *item)
+{
+	return !item->file->known.has_sha256;
+}
+
+static bool is_any(void *arg, struct wb_fetch_item *item)
+{
+	return true;
+}
+
+int wb_remotes_fetch_all(struct wb_remotes *r, struct wb_err *err)
+{
+	return fetch_chosen(r, is_any, NULL, err);
+}
+
+/* --- into the tree ------------------------------------------------------------------------ */
+
+static void settle(struct wb_remote_source *s, struct wb_store *store)
+{
+	wb_fetch_find(s->items.items, s->items.n, store);
+	wb_vec_foreach (item, &s->items) {
+		if (item->done) {
+			item->file->known.has_sha256 = true;
+			item->file->known.sha256 = item->digest;
+		}
+	}
+}
+
+/* After the unknown ones were fetched, every digest is known; sizes too. */
+static void take_digests(struct wb_remote_source *s)
+{
+	wb_vec_foreach (item, &s->items) {
+		if (item->done) {
+			item->file->size = item->size;
+		} else {
+			item->digest = item->file->known.sha256;
+			item->size = item->file->size;
+		}
+	}
+}
+
+int wb_remotes_add_to(struct wb_tree *t, struct wb_remotes *r, struct wb_err *err)
+{
+	wb_vec_foreach (s, &r->sources)
+		settle(*s, r->store);
+	if (fetch_chosen(r, is_unknown, NULL, err))
+		return -1;
+	wb_vec_foreach (s, &r->sources)
+		take_digests(*s);
+	if (r->opts.locked || r->opts.frozen) {
+		WB_AUTO(wb_lockfile_release) struct wb_lockfile now = WB_LOCKFILE_INIT;
+
+		wb_remotes_lock(&now, r);
+		if (r->sources.n && wb_lockfile_same(&r->lock, &now, err))
+			return -1;
+	}
+	wb_vec_foreach (s, &r->sources)
+		if (wb_remote_layout_add(t, *s, r->store, err))
+			return -1;
+	return 0;
+}
+
+int wb_remotes_preview(struct wb_tree *t, struct wb_remotes *r, struct wb_err *err)
+{
+	wb_vec_foreach (it, &r->sources) {
+		struct wb_remote_source *s = *it;
+
+		settle(s, r->store);
+		take_digests(s);
+		wb_vec_foreach (item, &s->items) {
+			const struct wb_remote_file *f = item->file;
+
+			if (f->size == WB_SIZE_UNKNOWN)
+				item->size = 0;
+			if (!f->known.has_sha256)
+				wb_sha256_once(&item->digest, f->identity, strlen(f->identity));
+		}
+		if (wb_remote_layout_add(t, s, r->store, err))
+			return -1;
+	}
+	return 0;
+}
+
+/* --- supplying the packer ----------------------------------------------------------------- */
+
+struct wanted {
+	struct wb_digest digest;
+	UT_hash_handle hh;
+};
+
+static bool is_wanted(void *arg, struct wb_fetch_item *item)
+{
+	struct wanted **by_digest = arg, *w;
+
+	HASH_FIND(hh, *by_digest, &item->digest, sizeof(item->digest), w);
+	if (!w)
+		return false;
+	/* one source of these bytes is enough */
+	HASH_DELETE(hh, *by_digest, w);
+	free(w);
+	return true;
+}
+
+int wb_remotes_supply(void *arg, struct wb_node *const *nodes, size_t n, struct wb_err *err)
+{
+	struct wb_remotes *r = arg;
+	struct wanted *by_digest = NULL, *w, *next;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct wb_digest *d = &nodes[i]->content.digest;
+
+		if (wb_store_has(r->store, d, nodes[i]->content.size))
+			continue;
+		HASH_FIND(hh, by_digest, d, sizeof(*d), w);
+		if (w)
+			continue;
+		w = wb_zalloc(sizeof(*w));
+		w->digest = *d;
+		HASH_ADD(hh, by_digest, digest, sizeof(w->digest), w);
+	}
+	int rc = by_digest ? fetch_chosen(r, is_wanted, &by_digest, err) : 0;
+
+	HASH_ITER (hh, by_digest, w, next) {
+		HASH_DELETE(hh, by_digest, w);
+		free(w);
+	}
+	for (size_t i = 0; !rc && i < n; i++)
+		nodes[i]->content.path = wb_store_blob_path(r->store, &nodes[i]->content.digest);
+	return rc;
+}
+
+void wb_remotes_lock(struct wb_lockfile *out, const struct wb_remotes *r)
+{
+	*out = WB_LOCKFILE_INIT;
+	wb_vec_foreach (it, &r->sources) {
+		const struct wb_remote_source *s = *it;
+		wb_autofree struct wb_digest *digests = wb_calloc(s->items.n, sizeof(*digests));
+
+		for (size_t i = 0; i < s->items.n; i++)
+			digests[i] = s->items.items[i].digest;
+		wb_lockfile_add(out, s->config, &s->listing, digests);
+	}
+}

@@ -1,0 +1,48 @@
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "builder/build/prepared.h"
+#include "builder/cli/build_args.h"
+#include "builder/cli/progress_args.h"
+
+static int fetch(struct wb_prepared *p, const struct wb_build_opts *o, struct wb_err *err)
+{
+	const struct wb_fetch_total *t = &p->plan.remotes.total;
+
+	if (wb_prepared_open(p, o, err) || wb_sizes_check(&p->plan, &o->sizes, err) ||
+		wb_plan_fetch(&p->plan, &o->plan, err) ||
+		wb_remotes_fetch_all(&p->plan.remotes, err))
+		return -1;
+	wb_note("fetched %zu files, %s; %zu were there", t->fetched,
+		wb_size_text(t->fetched_bytes).s,
+		p->plan.files.n > t->fetched ? p->plan.files.n - t->fetched : 0);
+	return 0;
+}
+
+static int run(const struct wb_args *args, struct wb_err *err)
+{
+	WB_AUTO(wb_build_args_release) struct wb_build_args build = {0};
+	WB_AUTO(wb_prepared_release) struct wb_prepared p = WB_PREPARED_INIT;
+	WB_AUTO(wb_progress_freep) struct wb_progress *progress = NULL;
+
+	if (wb_build_args_read(&build, args, err) ||
+		wb_progress_open(&progress, args, "Fetching", err))
+		return -1;
+	build.opts.plan.remote.progress = progress;
+	return fetch(&p, &build.opts, err);
+}
+
+static const enum wb_opt options[] = {OPTS_BUNDLE, OPTS_COMMON, OPT_END};
+
+const struct wb_command wb_cmd_fetch = {
+	.name = "fetch",
+	.operands = "[DIR]",
+	.summary = "fill the local content store only",
+	.about = "Resolves every source of DIR/config.yaml and fetches the files that the store "
+		 "does "
+		 "not hold,\nverified. A build after that needs no network for its sources.",
+	.max_operands = 1,
+	.options = options,
+	.run = run,
+};
