@@ -47,3 +47,7 @@ add_custom_command(OUTPUT ${WBUILD_STUB_PROGRAMS}
 	COMMAND ${CMAKE_STRIP} -o ${WBUILD_STUB_PROGRAMS} $<TARGET_FILE:wbuild-init>
 	DEPENDS wbuild-init VERBATIM)
 add_custom_target(stub ALL DEPENDS ${WBUILD_STUB_PROGRAMS})
+
+# For servers in Python; goes into images beside a stub that fetches.
+install(FILES "${CMAKE_SOURCE_DIR}/builder/runtime/python/lazy_data_resolver.py"
+	DESTINATION "${CMAKE_INSTALL_LIBEXECDIR}/wbuild")

@@ -88,9 +88,25 @@ static void cores_are_within_bounds(void **state)
 	assert_in_range(wb_pool_cores(), 1, WB_POOL_MAX);
 }
 
+static void test_quota(void **state)
+{
+	assert_int_equal(wb_pool_cpu_max("max 100000\n"), 0);
+	assert_int_equal(wb_pool_cpu_max("200000 100000\n"), 2);
+	assert_int_equal(wb_pool_cpu_max("150000 100000\n"), 2);
+	assert_int_equal(wb_pool_cpu_max("1000 100000\n"), 1);
+	assert_int_equal(wb_pool_cpu_max("99900000 100000\n"), 0); /* more than any group uses */
+	assert_int_equal(wb_pool_cpu_max(""), 0);
+	assert_int_equal(wb_pool_cpu_max("0 100000"), 0);
+	assert_int_equal(wb_pool_cpu_max("100000 0"), 0);
+	assert_int_equal(wb_pool_cpu_max("100000"), 0);
+	assert_int_equal(wb_pool_cpu_max("-1 100000"), 0);
+	assert_int_equal(wb_pool_cpu_max("99999999999999999999999 1"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_quota),
 		cmocka_unit_test(every_job_runs_once),
 		cmocka_unit_test(no_jobs_is_no_work),
 		cmocka_unit_test(the_first_error_stops_the_group),
