@@ -165,8 +165,9 @@ static void set_config(struct wb_image *img, const struct wb_base *base,
 		wb_image_set_env(img, "WBUILD_VERIFY", opts->verify);
 	if (c->model_name)
 		wb_image_set_label(img, "org.opencontainers.image.title", c->model_name);
+	if (base->reference)
+		wb_image_set_label(img, "org.opencontainers.image.base.name", base->reference);
 	if (base->name) {
-		wb_image_set_label(img, "org.opencontainers.image.base.name", base->name);
 		wb_image_set_label(img, "org.opencontainers.image.base.digest",
 			wb_digest_text(&base->digest).s);
 	}
@@ -184,8 +185,9 @@ static json_t *annotations(const struct wb_base *base, const struct wb_assemble_
 	wb_json_set_str(out, "org.opencontainers.image.created", created);
 	if (opts->config->model_name)
 		wb_json_set_str(out, "org.opencontainers.image.title", opts->config->model_name);
+	if (base->reference)
+		wb_json_set_str(out, "org.opencontainers.image.base.name", base->reference);
 	if (base->name) {
-		wb_json_set_str(out, "org.opencontainers.image.base.name", base->name);
 		wb_json_set_str(out, "org.opencontainers.image.base.digest",
 			wb_digest_text(&base->digest).s);
 	}

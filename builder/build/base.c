@@ -110,6 +110,8 @@ int wb_base_open(struct wb_base *out, const char *ref, const char *platforms,
 		return wb_err_wrap(err, "base");
 	if (place.has_reference)
 		wb_reference_default_tag(&place.reference);
+	if (place.kind == WB_PLACE_REGISTRY)
+		out->reference = wb_reference_text(&place.reference);
 	out->transport = wb_place_open(&place, WB_TRANSPORT_READ, opts, err);
 	if (!out->transport || wb_transport_resolve(&doc, out->transport, NULL, err))
 		return wb_err_wrap(err, "base \"%s\"", ref);
@@ -128,5 +130,6 @@ void wb_base_release(struct wb_base *b)
 	wb_vec_free(&b->images);
 	wb_transport_free(b->transport);
 	free(b->name);
+	free(b->reference);
 	*b = WB_BASE_INIT;
 }

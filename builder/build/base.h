@@ -11,6 +11,8 @@
 struct wb_base {
 	struct wb_transport *transport; /* NULL: scratch */
 	char *name;                     /* as given, or NULL */
+	char *reference;                /* its name in a registry, or NULL: a folder's says nothing
+	                                 * to anybody else, and would change the digest */
 	struct wb_digest digest;        /* of the manifest or index that the name stood for */
 	WB_VEC(struct wb_image) images; /* one per platform */
 	size_t layers;                  /* of the image with most */

@@ -10,6 +10,7 @@ names_hard "$T_TMP/first/data"
 
 # build_in DIR JOBS [PREFIX-COMMAND...]: builds DIR with a cache of its own; sums in $sums.
 n=0
+base_opts=()
 build_in() {
 	local dir=$1 jobs=$2
 
@@ -17,7 +18,7 @@ build_in() {
 	n=$((n + 1))
 	mkdir -p "$T_TMP/out$n"
 	t_run "$@" "$WBUILD" build -j "$jobs" -t small:v1 --cache-dir "$T_TMP/out$n/cache" \
-		-o "type=oci,tar=false,dest=$T_TMP/out$n/image" "$dir"
+		"${base_opts[@]}" -o "type=oci,tar=false,dest=$T_TMP/out$n/image" "$dir"
 	t_rc 0
 	sums=$(layout_sums "$T_TMP/out$n/image")
 }
@@ -96,6 +97,23 @@ rm "$T_TMP/copied/weights/deep/er/hard.txt"
 cp "$T_TMP/copied/weights/vocab.txt" "$T_TMP/copied/weights/deep/er/hard.txt"
 build_in "$T_TMP/copied" 2
 t_eq "$sums" "$want" 'layout'
+
+t_case 'a base in another folder, or in an archive'
+mkbase "$T_TMP/base one" v1 >/dev/null
+mkdir "$T_TMP/elsewhere"
+cp -r "$T_TMP/base one" "$T_TMP/elsewhere/base"
+t_ok skopeo --insecure-policy copy -q --preserve-digests "oci:$T_TMP/elsewhere/base:v1" \
+	"oci-archive:$T_TMP/elsewhere/base.tar:v1"
+base_opts=(--base "oci:$T_TMP/base one:v1")
+build_in "$T_TMP/first" 1
+on_base=$sums
+base_opts=(--base "oci:$T_TMP/elsewhere/base:v1")
+build_in "$T_TMP/first" 2
+t_eq "$sums" "$on_base" 'layout'
+base_opts=(--base "oci-archive:$T_TMP/elsewhere/base.tar:v1")
+build_in "$T_TMP/first" 2
+t_eq "$sums" "$on_base" 'layout'
+base_opts=()
 
 t_case 'SOURCE_DATE_EPOCH changes the dates in the image, and nothing else in the layers'
 build_in "$T_TMP/first" 2 env SOURCE_DATE_EPOCH=1700000000
