@@ -161,22 +161,25 @@ static struct region *find_region(struct writer *w, const struct wb_digest *d)
 	return NULL;
 }
 
-/* The place of a blob, made at the end of the tar when it was not announced. Called locked. */
-static int reserve(struct writer *w, const struct wb_descriptor *d, struct wb_err *err)
+/* The place of a blob, made at the end of the tar when it was not announced; NULL and err. Called
+ * locked, and valid until the next call. */
+static struct region *reserve(struct writer *w, const struct wb_descriptor *d, struct wb_err *err)
 {
 	struct region *r = find_region(w, &d->digest);
 	uint64_t offset;
 
-	if (r && r->size != d->size)
-		return wb_err_set(err, WB_ERR_INTEGRITY, "%s: blob %s comes with two sizes",
-			w->base.label, wb_digest_text(&d->digest).s);
-	if (r)
-		return 0;
+	if (r && r->size == d->size)
+		return r;
+	if (r) {
+		wb_err_set(err, WB_ERR_INTEGRITY, "%s: blob %s comes with two sizes", w->base.label,
+			wb_digest_text(&d->digest).s);
+		return NULL;
+	}
 	if (wb_tarfile_reserve(&offset, &w->tar, blob_member(&d->digest).s, d->size, err))
-		return -1;
-	*wb_vec_push(&w->regions) =
-		(struct region){.digest = d->digest, .size = d->size, .offset = offset};
-	return 0;
+		return NULL;
+	r = wb_vec_push(&w->regions);
+	*r = (struct region){.digest = d->digest, .size = d->size, .offset = offset};
+	return r;
 }
 
 static int announce(
@@ -187,7 +190,7 @@ static int announce(
 
 	pthread_mutex_lock(&w->lock);
 	for (size_t i = 0; !rc && i < n; i++)
-		rc = reserve(w, &blobs[i], err);
+		rc = reserve(w, &blobs[i], err) ? 0 : -1;
 	pthread_mutex_unlock(&w->lock);
 	return rc;
 }
@@ -197,16 +200,14 @@ static int region_state(struct region *out, struct writer *w, const struct wb_de
 	bool mark, struct wb_err *err)
 {
 	pthread_mutex_lock(&w->lock);
-	int rc = reserve(w, d, err);
+	struct region *r = reserve(w, d, err);
 
-	if (!rc) {
-		struct region *r = find_region(w, &d->digest);
-
+	if (r) {
 		r->written |= mark;
 		*out = *r;
 	}
 	pthread_mutex_unlock(&w->lock);
-	return rc;
+	return r ? 0 : -1;
 }
 
 static int put_blob(struct wb_put_result *out, struct wb_transport *t,

@@ -131,14 +131,13 @@ static int put_config(struct wb_put_result *out, struct docker_writer *w,
 	const struct wb_descriptor *d, const struct wb_blob_source *src, struct wb_err *err)
 {
 	WB_AUTO(wb_reader_closep) struct wb_reader *r = NULL;
-	wb_autofree char *bytes = NULL;
+	char *bytes = NULL;
 
-	if (open_source(&r, w, d, src, err))
-		return -1;
-	if (wb_reader_all(&bytes, r, d->size, WB_OCI_CONFIG_MAX, "the image config", err))
+	if (open_source(&r, w, d, src, err) ||
+		wb_reader_all(&bytes, r, d->size, WB_OCI_CONFIG_MAX, "the image config", err))
 		return -1;
 	*wb_vec_push(&w->entries) =
-		(struct entry){.digest = d->digest, .config = wb_steal(bytes), .size = d->size};
+		(struct entry){.digest = d->digest, .config = bytes, .size = d->size};
 	*out = (struct wb_put_result){.how = WB_PUT_SENT, .sent = d->size};
 	return 0;
 }
