@@ -18,7 +18,7 @@ packages_of() {
 	test)
 		echo libcmocka-dev python3 python3-yaml jq curl ca-certificates openssl time zstd \
 			procps util-linux file binutils dpkg-dev skopeo man-db tmux bash-completion zsh fish \
-			locales-all iproute2
+			locales-all iproute2 strace
 		;;
 	peers)
 		echo podman buildah runc umoci busybox-static fuse-overlayfs containerd netavark \
