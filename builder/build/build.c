@@ -288,6 +288,8 @@ static int make_plan(struct build *b, struct wb_err *err)
 	int rc = wb_plan_make(&b->plan, &b->config, b->store, &o->plan, err);
 
 	if (!rc)
+		wb_plan_tell_patterns(&b->plan);
+	if (!rc)
 		wb_step_detail(step, "%zu %s, %s", b->plan.files.n,
 			b->plan.files.n == 1 ? "file" : "files", wb_size_text(b->plan.bytes).s);
 	return wb_step_end(step, rc, err);

@@ -24,7 +24,8 @@ void wb_finding_show(const struct wb_findings *f, const struct wb_finding *findi
 	};
 	struct wb_err line = WB_ERR_INIT;
 
-	wb_err_at(&line, f->file, finding->pos.line, finding->pos.column, "%s", finding->text);
+	wb_err_at(&line, f->file, finding->pos.line, finding->pos.column, "%s [%s]", finding->text,
+		finding->id);
 	if (finding->hint)
 		wb_err_hint(&line, "%s", finding->hint);
 	wb_log_err_as(levels[finding->severity], &line);

@@ -38,6 +38,9 @@ void wb_local_result_release(struct wb_local_result *r)
 	wb_vec_foreach (name, &r->left_out)
 		free(*name);
 	wb_vec_free(&r->left_out);
+	wb_vec_foreach (name, &r->filtered_names)
+		free(*name);
+	wb_vec_free(&r->filtered_names);
 }
 
 /* The path in the image, without leading slash, of something at rel ("" is the folder itself). */
@@ -61,7 +64,11 @@ static bool is_filtered(const struct walk *w, const char *rel)
 {
 	const struct wb_source *f = w->opts->filter;
 
-	return f && !wb_glob_keeps(f->dialect, &f->allow, &f->ignore, rel, w->opts->hits);
+	if (!f || wb_glob_keeps(f->dialect, &f->allow, &f->ignore, rel, w->opts->hits))
+		return false;
+	if (w->out->filtered++ < WB_FILTERED_KEPT)
+		*wb_vec_push(&w->out->filtered_names) = wb_strdup(rel);
+	return true;
 }
 
 static bool never_packed(const struct walk *w, const char *rel)
@@ -154,10 +161,8 @@ static int walk_entry(struct walk *w, const char *path, const char *rel, struct 
 	}
 	if (S_ISDIR(st.st_mode))
 		return walk_dir(w, path, rel, err);
-	if (is_filtered(w, rel)) {
-		w->out->filtered++;
+	if (is_filtered(w, rel))
 		return 0;
-	}
 	if (S_ISREG(st.st_mode))
 		return add_file(w, path, rel, &st, err);
 	if (S_ISLNK(st.st_mode))
@@ -212,9 +217,7 @@ int wb_local_add(struct wb_local_result *out, struct wb_tree *t, unsigned group,
 			special_word(st.st_mode));
 	const char *name = wb_path_basename(path);
 
-	if (is_filtered(&w, name)) {
-		out->filtered++;
+	if (is_filtered(&w, name))
 		return 0;
-	}
 	return add_file(&w, real, name, &st, err);
 }

@@ -22,9 +22,12 @@ struct wb_local_opts {
 	struct wb_statcache *cache;     /* or NULL */
 };
 
+#define WB_FILTERED_KEPT 10000
+
 struct wb_local_result {
 	size_t files, links, ignored, filtered;
-	WB_VEC(char *) left_out; /* of `never`: names that were there */
+	WB_VEC(char *) left_out;       /* of `never`: names that were there */
+	WB_VEC(char *) filtered_names; /* at most WB_FILTERED_KEPT of them */
 };
 void wb_local_result_release(struct wb_local_result *r);
 

@@ -88,22 +88,30 @@ static int add_data(struct wb_plan *p, struct wb_store *store, struct wb_err *er
 
 /* --- local weights ------------------------------------------------------------------------ */
 
-static void tell_patterns(const struct wb_config *c, const struct wb_source *s, const size_t *hits)
+static void tell_source_patterns(const struct wb_config *c, const struct wb_plan_source *source)
 {
-	for (size_t i = 0; i < s->allow.list.n + s->ignore.list.n; i++) {
+	const struct wb_source *s = source->config;
+
+	for (size_t i = 0; source->hits && i < s->allow.list.n + s->ignore.list.n; i++) {
 		bool allow = i < s->allow.list.n;
 		const struct wb_pattern *pattern =
 			allow ? &s->allow.list.items[i]
 			      : &s->ignore.list.items[i - s->allow.list.n];
 		struct wb_err warning = WB_ERR_INIT;
 
-		if (hits[i])
+		if (source->hits[i])
 			continue;
 		wb_err_at(&warning, c->file, pattern->pos.line, pattern->pos.column,
 			"%s \"%s\" matches nothing in %s",
 			allow ? "allow_patterns" : "ignore_patterns", pattern->text, s->uri.text);
 		wb_log_err_as(WB_LOG_WARNING, &warning);
 	}
+}
+
+void wb_plan_tell_patterns(const struct wb_plan *p)
+{
+	wb_vec_foreach (s, &p->sources)
+		tell_source_patterns(p->config, s);
 }
 
 static int no_file_left(
@@ -140,7 +148,11 @@ static int add_local_weights(
 		wb_err_at(err, c->file, s->pos.line, s->pos.column, "%s", why.text);
 		return -1;
 	}
-	tell_patterns(c, s, hits);
+	struct wb_plan_source *source = &p->sources.items[group];
+
+	source->hits = wb_steal(hits);
+	source->filtered.n = result.filtered_names.n;
+	source->filtered.items = wb_steal(result.filtered_names.items);
 	if (result.files + result.links == 0)
 		return no_file_left(c, s, result.filtered, err);
 	return 0;
@@ -188,6 +200,30 @@ static int add_config_source(struct wb_plan *p, struct wb_store *store, const st
 	return add_remote(p, store, s, opts, err);
 }
 
+/* Its address may be right all the same: the network, or a login, is missing here. */
+static bool may_go_on(const struct wb_source *s, const struct wb_err *err)
+{
+	return s->uri.scheme != WB_SCHEME_FILE &&
+	       (err->code == WB_ERR_NET || err->code == WB_ERR_AUTH || err->code == WB_ERR_CONFIG ||
+		       err->code == WB_ERR_UNSUPPORTED);
+}
+
+static int add_or_go_on(struct wb_plan *p, struct wb_store *store, const struct wb_source *s,
+	const struct wb_plan_opts *opts, struct wb_err *err)
+{
+	size_t before = p->sources.n;
+
+	if (!add_config_source(p, store, s, opts, err))
+		return 0;
+	if (!opts->go_on || !may_go_on(s, err))
+		return -1;
+	if (p->sources.n == before)
+		add_source(p, s->uri.text, s->mount, s);
+	p->sources.items[before].unlisted = wb_strdup(err->text);
+	wb_err_clear(err);
+	return 0;
+}
+
 static int by_path(const void *a, const void *b)
 {
 	return wb_path_cmp(
@@ -226,7 +262,7 @@ int wb_plan_make(struct wb_plan *out, const struct wb_config *c, struct wb_store
 	if (add_data(out, store, err))
 		return -1;
 	wb_vec_foreach (s, &c->sources)
-		if (add_config_source(out, store, s, opts, err))
+		if (add_or_go_on(out, store, s, opts, err))
 			return -1;
 	list_files(out);
 	return 0;
@@ -260,6 +296,11 @@ void wb_plan_release(struct wb_plan *p)
 		free(s->label);
 		free(s->revision);
 		free(s->mount);
+		free(s->unlisted);
+		free(s->hits);
+		wb_vec_foreach (path, &s->filtered)
+			free(*path);
+		wb_vec_free(&s->filtered);
 	}
 	wb_vec_free(&p->sources);
 	wb_vec_foreach (f, &p->files)

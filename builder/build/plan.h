@@ -14,6 +14,7 @@
 #include "layers/tree.h"
 
 struct wb_plan_opts {
+	bool go_on; /* a remote source that cannot be listed stops nothing: see unlisted */
 	bool bundle_volumes;
 	unsigned jobs;
 	struct wb_remote_plan_opts remote;
@@ -32,7 +33,12 @@ struct wb_plan_source {
 	const struct wb_source *config; /* NULL for data/ */
 	size_t files;
 	uint64_t bytes;
-	bool skipped; /* a use_volume entry that is fetched at start */
+	bool skipped;   /* a use_volume entry that is fetched at start */
+	char *unlisted; /* why a source is not listed (go_on), or NULL */
+	size_t *hits;   /* per pattern of config, as wb_glob_keeps() counts them; NULL: not known */
+	WB_VEC(char *)
+	filtered; /* what patterns left out, as the source names it (a part of it,
+	           * when there are very many) */
 };
 
 struct wb_plan {
@@ -65,6 +71,8 @@ void wb_plan_manifest(struct wb_bundle_manifest *out, const struct wb_plan *p);
 /* Names a manifest by what determines it (chunk digests are not needed for that). The caller
  * frees. */
 char *wb_plan_manifest_key(const struct wb_plan *p);
+/* Warns of patterns that match nothing. */
+void wb_plan_tell_patterns(const struct wb_plan *p);
 void wb_plan_release(struct wb_plan *p);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "builder/build/filekind.h"
 
 static json_t *sources_json(const struct wb_plan *p)
 {
@@ -37,6 +38,7 @@ static void append_file(json_t *list, const struct wb_plan *p, size_t index)
 		wb_json_set_str(o, "path", quoted);
 	}
 	wb_json_set_u64(o, "size", f->size);
+	wb_json_set_str(o, "kind", wb_file_kind_word(wb_file_kind_of(f->path)));
 	wb_json_set_str(o, "source", p->sources.items[f->source].label);
 	wb_json_append(list, o);
 }

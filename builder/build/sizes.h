@@ -14,7 +14,12 @@ struct wb_size_limits {
 
 /* Indices into p->files, largest first (ties in path order); at most n. The caller frees. */
 size_t *wb_sizes_largest(size_t *count, const struct wb_plan *p, size_t n);
-/* Warns on stderr, with the largest files first; -1 (WB_ERR_CONFIG) above the maximum. */
+/* The largest files, as notes, each with what it is. */
+void wb_sizes_show_largest(const struct wb_plan *p);
+/* -1 (WB_ERR_CONFIG) above the maximum. */
+int wb_sizes_limit(
+	const struct wb_plan *p, const struct wb_size_limits *limits, struct wb_err *err);
+/* The same, and warns on stderr above the other size, with the largest files first. */
 int wb_sizes_check(
 	const struct wb_plan *p, const struct wb_size_limits *limits, struct wb_err *err);
 
