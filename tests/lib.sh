@@ -116,7 +116,13 @@ t_rc() {
 
 # t_eq GOT WANT [WHAT]
 t_eq() {
-	[ "$1" = "$2" ] || t_fail "${3:-value}: got  \"${1:0:1500}\"" "${3:-value}: want \"${2:0:1500}\""
+	[ "$1" != "$2" ] || return 0
+	if [[ $1$2 = *$'\n'* ]]; then
+		t_fail "${3:-value}: not as wanted (< got, > want):" \
+			"$(diff <(echo "$1") <(echo "$2") | grep '^[<>]' | cut -c 1-200 | head -n 20)"
+	else
+		t_fail "${3:-value}: got  \"${1:0:1500}\"" "${3:-value}: want \"${2:0:1500}\""
+	fi
 }
 
 # t_match TEXT EXTENDED-REGEX: some line matches.

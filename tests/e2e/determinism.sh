@@ -77,6 +77,10 @@ if [ "$(id -u)" = 0 ]; then
 	mkdir "$T_TMP/out$((n + 1))"
 	chown -R 60000:60000 "$T_TMP/theirs" "$T_TMP/out$((n + 1))"
 	chmod 711 "$T_TMP"
+	# The tree may be where they cannot look.
+	mkdir "$T_TMP/bin"
+	cp -r "$WBUILD" "$(dirname "$WBUILD")/stub" "$T_TMP/bin/"
+	WBUILD=$T_TMP/bin/wbuild
 	build_in "$T_TMP/theirs" 2 setpriv --reuid 60000 --regid 60000 --clear-groups \
 		env HOME="$T_TMP/out$((n + 1))"
 	t_eq "$sums" "$want" 'layout'

@@ -22,7 +22,10 @@ def main() -> int:
             print(f"{'ok' if ok else 'not ok'} - unit {preset}: {name}")
             continue
         failed = False
-        for status, case in re.findall(r"^\[\s+(OK|FAILED|SKIPPED)\s+\] (\w+)$", block, re.M):
+        # What failed or was skipped is listed once more at the program's end.
+        cases = {case: status for status, case in
+                 re.findall(r"^\[\s+(OK|FAILED|SKIPPED)\s+\] (\w+)$", block, re.M)}
+        for case, status in cases.items():
             failed = failed or status == "FAILED"
             line = f"unit {preset}: {name}: {case}"
             if status == "FAILED":
