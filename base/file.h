@@ -80,6 +80,6 @@ bool wb_lock_try(struct wb_lock *l, const char *path, bool exclusive);
 void wb_lock_release(struct wb_lock *l);
 
 void wb_closep(int *fd); /* for cleanup: closes when >= 0 */
-#define wb_autoclose __attribute__((cleanup(wb_closep)))
+#define wb_autoclose __attribute__((cleanup(wb_closep), unused))
 
 #endif

@@ -42,6 +42,6 @@ static inline void wb_json_unrefp(json_t **j)
 {
 	json_decref(*j);
 }
-#define wb_autojson __attribute__((cleanup(wb_json_unrefp)))
+#define wb_autojson __attribute__((cleanup(wb_json_unrefp), unused))
 
 #endif

@@ -11,7 +11,6 @@
 #define COLUMNS_MIN 20
 #define COLUMNS_MAX 250 /* wider lines are hard to follow from name to time */
 #define ITEMS_SHOWN 4   /* of one step */
-#define LINE_MAX_BYTES 2048
 
 enum { BLUE = 34, RED = 31, FAINT = 2 };
 

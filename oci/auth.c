@@ -1,5 +1,6 @@
 #include "oci/auth.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -167,8 +168,11 @@ int wb_auth_header(struct wb_secret **out, struct wb_auth *a, struct wb_http *h,
 
 		if (!g || !g->header || g->until <= now_s())
 			rc = renew(a, h, scopes, err);
-		if (!rc)
-			header = find_grant(a, scopes)->header;
+		if (!rc) {
+			g = find_grant(a, scopes);
+			assert(g);
+			header = g->header;
+		}
 	}
 	if (!rc)
 		*out = header ? wb_secret_ref(header) : NULL;

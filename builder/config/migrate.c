@@ -1,5 +1,6 @@
 #include "builder/config/migrate.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -366,6 +367,7 @@ static int edit(struct job *j, const char *cache_key, struct wb_err *err)
 	const struct wb_yaml_node *list = cache ? cache : external;
 	const char *key = cache ? cache_key : "external_data";
 
+	assert(list);
 	if (j->root->flow || list->alias || strchr("&!", j->e.src[list->start]))
 		return unsafe(j, list->pos, err);
 	if (cache)
@@ -377,6 +379,7 @@ static int edit(struct job *j, const char *cache_key, struct wb_err *err)
 	if (edit_entries(j, in_place, err))
 		return -1;
 	if (in_place < j->entries.n) {
+		assert(external);
 		if (external->alias || strchr("&!", j->e.src[external->start]))
 			return unsafe(j, external->pos, err);
 		append_external(j, list, wb_yaml_get_key(j->root, "external_data"), external);

@@ -1,5 +1,6 @@
 #include "builder/fetch/lockfile.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -380,6 +381,7 @@ static char *files_difference(const struct wb_lock_source *a, const struct wb_lo
 		const struct wb_lock_file *y = k < b->files.n ? &b->files.items[k] : NULL;
 		int order = !x ? 1 : !y ? -1 : wb_path_cmp(x->path, y->path);
 
+		assert(order < 0 ? !!x : order > 0 ? !!y : x && y);
 		if (order < 0)
 			return wb_asprintf("%s: %s is gone", b->source, x->path);
 		if (order > 0)

@@ -2,6 +2,8 @@
 
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/text.h"
@@ -290,7 +292,7 @@ static uint64_t any_seed(void)
 	uint64_t seed = 0;
 
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
-		seed = (uint64_t)(uintptr_t)&seed;
+		seed = (uint64_t)getpid() << 32 ^ (uint64_t)time(NULL);
 	return seed;
 }
 

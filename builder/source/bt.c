@@ -1,6 +1,7 @@
 /* bt://: checkpoints of Baseten Training. A project's name, a job and a checkpoint become a list of
  * files with addresses that are signed for a short time; they are asked for again when they run
  * out. The platform tells sizes and no digests. */
+#include <assert.h>
 #include <string.h>
 #include <uthash.h>
 
@@ -98,6 +99,7 @@ static json_t *api_get(struct wb_remote *r, const char *path, struct wb_err *err
 
 static char *encoded(const char *s)
 {
+	assert(s);
 	return wb_url_encode(s, strlen(s), NULL);
 }
 

@@ -273,10 +273,12 @@ static int page_element(const char *path, const char *text, void *arg, struct wb
 		o->have_size = wb_parse_u64(&o->size, text);
 	else if (!strcmp(path, "EncodingType"))
 		o->encoded = !strcmp(text, "url");
-	else if (!strcmp(path, "NextContinuationToken") && *text)
-		return free(o->page->next), o->page->next = wb_strdup(text), 0;
 	else if (!strcmp(path, "Contents"))
 		return add_object(o, err);
+	if (!strcmp(path, "NextContinuationToken") && *text) {
+		free(o->page->next);
+		o->page->next = wb_strdup(text);
+	}
 	return 0;
 }
 

@@ -17,14 +17,14 @@ def main() -> int:
         return 1
     for block in re.split(r"^\d+/\d+ Testing: ", text, flags=re.M)[1:]:
         name = block.split("\n", 1)[0]
-        if name.startswith("tree/"):  # not a program of cases
-            ok = re.search(r"^Test Passed\.$", block, re.M)
-            print(f"{'ok' if ok else 'not ok'} - unit {preset}: {name}")
-            continue
         failed = False
         # What failed or was skipped is listed once more at the program's end.
         cases = {case: status for status, case in
                  re.findall(r"^\[\s+(OK|FAILED|SKIPPED)\s+\] (\w+)$", block, re.M)}
+        passed = re.search(r"^Test Passed\.$", block, re.M)
+        if not cases:  # not a program of cases
+            print(f"{'ok' if passed else 'not ok'} - unit {preset}: {name}")
+            continue
         for case, status in cases.items():
             failed = failed or status == "FAILED"
             line = f"unit {preset}: {name}: {case}"
@@ -34,7 +34,7 @@ def main() -> int:
                 print(f"ok - {line} # SKIP by the test")
             else:
                 print(f"ok - {line}")
-        if not failed and not re.search(r"^Test Passed\.$", block, re.M):
+        if not failed and not passed:
             print(f"not ok - unit {preset}: {name}: the program failed")
     return 0
 
