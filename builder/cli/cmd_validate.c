@@ -178,12 +178,12 @@ const struct wb_command wb_cmd_validate = {
 	.operands = "[DIR]",
 	.summary = "check the config and the bundle without downloading",
 	.about = "Finds mistakes in the config, and what is worth a word about the files it "
-                 "chooses: "
+		 "chooses: "
 		 "sizes,\ncredentials, damaged or missing weights, pickles, revisions that can "
-                 "change. "
+		 "change. "
 		 "Each finding has\nan id; --ignore ID silences it, as does a comment \"# wbuild: "
 		 "ignore[ID]\" on its line, or on a\nline of its own for the whole file. Exit "
-                 "status 2 "
+		 "status 2 "
 		 "when there are errors.",
 	.max_operands = 1,
 	.options = options,

@@ -61,7 +61,7 @@ value = {"bad": Bad(), "odd": Odd(), "plain": collections.OrderedDict(a=1)}[kind
 protocol = int(kind.split("-")[1])
 data = pickle.dumps(value, protocol)
 if kind.endswith("-zip"):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as z:
+    with zipfile.ZipFile(path, "w", int(kind.endswith("-deflated-zip")) * 8) as z:
         z.writestr("m/data/0", b"\x80\x02" + b"\0" * 1000)
         z.writestr("m/data.pkl", data)
 else:
@@ -142,8 +142,11 @@ for protocol in 0 2 4; do
 	done
 done
 fresh
-head -c 100000 /dev/urandom >"$d/data/random.bin"
-clean 'random bytes'
+pickle bad-2-deflated-zip "$d/data/x.bin"
+t_match "$("$WBUILD" validate "$d" 2>&1)" 'warning: .*a compressed member'
+fresh
+head -c 100000 /dev/zero >"$d/data/random.bin"
+clean 'zeros'
 
 t_case 'credentials by name'
 fresh
