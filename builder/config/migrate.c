@@ -1,7 +1,5 @@
 #include "builder/config/migrate.h"
 
-#include <assert.h>
-#include <ctype.h>
 #include <string.h>
 
 #include "base/path.h"
@@ -253,78 +251,6 @@ static void append_external(struct job *j, const struct wb_yaml_node *list,
 	wb_edit_lines(e, key->start, wb_node_end(e, old), stay ? stay : "");
 }
 
-/* --- start_command --- */
-
-static const char cli[] = "truss-transfer-cli";
-
-/* Extends [*from, *to) around one use of the command to what goes with it: its path and
- * arguments, and the "&&" or ";" that joins it to its neighbour. */
-static bool join_range(const struct wb_edits *e, size_t lo, size_t hi, size_t *from, size_t *to)
-{
-	const char *s = e->src;
-	size_t a = *from, b = *to;
-
-	while (a > lo && (isalnum((unsigned char)s[a - 1]) || strchr("/._-", s[a - 1])))
-		a--;
-	while (b < hi && !strchr("&;|\"'\n\r", s[b]))
-		b++;
-	size_t sep = b < hi && s[b] == ';'                          ? 1
-	             : b + 1 < hi && s[b] == '&' && s[b + 1] == '&' ? 2
-	                                                            : 0;
-
-	if (sep || (b < hi && (s[b] == '\n' || s[b] == '\r') && s[lo] == '|')) {
-		b += sep;
-		while (b < hi &&
-			(isspace((unsigned char)s[b]) ||
-				(s[b] == '\\' && b + 1 < hi && isspace((unsigned char)s[b + 1]))))
-			b++;
-		*from = a;
-		*to = b;
-		return b < hi;
-	}
-	/* the last command: the joint is before it */
-	size_t c = a;
-
-	while (c > lo && isspace((unsigned char)s[c - 1]))
-		c--;
-	if (c > lo + 1 && s[c - 1] == '&' && s[c - 2] == '&')
-		c -= 2;
-	else if (c > lo && s[c - 1] == ';')
-		c--;
-	else
-		return false;
-	while (c > lo && isspace((unsigned char)s[c - 1]))
-		c--;
-	*from = c;
-	*to = b;
-	return true;
-}
-
-static void edit_start_command(struct job *j)
-{
-	const struct wb_yaml_node *server = wb_yaml_get(j->root, "docker_server");
-	const struct wb_yaml_node *n = server ? wb_yaml_get(server, "start_command") : NULL;
-	struct wb_edits *e = &j->e;
-
-	if (!n || n->kind != WB_YAML_SCALAR || !strstr(n->text, cli))
-		return;
-	size_t end = wb_node_end(e, n), at = n->start;
-	const char *p;
-
-	while (!n->alias && (p = memmem(e->src + at, end - at, cli, strlen(cli)))) {
-		size_t from = (size_t)(p - e->src), to = from + strlen(cli);
-
-		if (!join_range(e, at, end, &from, &to))
-			break;
-		wb_edit_replace(e, from, to, "");
-		at = to;
-	}
-	if (n->alias || memmem(e->src + at, end - at, cli, strlen(cli)))
-		note(j, WB_SEV_WARNING, "transfer-cli", n->pos, "remove it by hand",
-			"start_command runs truss-transfer-cli, which has nothing to fetch any "
-			"more");
-}
-
 /* --- the whole --- */
 
 static int unsafe(struct job *j, struct wb_pos pos, struct wb_err *err)
@@ -353,93 +279,143 @@ static void drop_empty_weights(struct job *j)
 		wb_migrate_drop_pair(&j->e, key, wb_yaml_get(j->root, "weights"));
 }
 
-static const struct wb_yaml_node *filled(const struct job *j, const char *key)
-{
-	const struct wb_yaml_node *n = wb_yaml_get(j->root, key);
+/* A key of the file and the list under it. */
+struct section {
+	const struct wb_yaml_node *key, *list;
+};
 
-	return n && n->kind == WB_YAML_SEQUENCE && n->n ? n : NULL;
+/* false: it is not there, or empty. */
+static bool find_section(struct section *out, const struct job *j, const char *name)
+{
+	out->key = wb_yaml_get_key(j->root, name);
+	out->list = wb_yaml_get(j->root, name);
+	return out->key && out->list && out->list->kind == WB_YAML_SEQUENCE && out->list->n;
 }
 
-static int edit(struct job *j, const char *cache_key, struct wb_err *err)
+/* An alias or an anchor in place of a plain list. */
+static bool list_shared(const struct job *j, const struct section *s)
 {
-	const struct wb_yaml_node *cache = filled(j, cache_key);
-	const struct wb_yaml_node *external = filled(j, "external_data");
-	const struct wb_yaml_node *list = cache ? cache : external;
-	const char *key = cache ? cache_key : "external_data";
+	return s->list->alias || strchr("&!", j->e.src[s->list->start]);
+}
 
-	assert(list);
-	if (j->root->flow || list->alias || strchr("&!", j->e.src[list->start]))
-		return unsafe(j, list->pos, err);
-	if (cache)
-		plan_cache(j, cache);
-	if (external && !plan_external(j, external) && !cache)
-		return 0;
-	size_t in_place = cache ? j->from_cache : j->entries.n;
-
-	if (edit_entries(j, in_place, err))
-		return -1;
-	if (in_place < j->entries.n) {
-		assert(external);
-		if (external->alias || strchr("&!", j->e.src[external->start]))
-			return unsafe(j, external->pos, err);
-		append_external(j, list, wb_yaml_get_key(j->root, "external_data"), external);
-	}
+static void rename_key(struct job *j, const struct section *s)
+{
 	drop_empty_weights(j);
-	const struct wb_yaml_node *name = wb_yaml_get_key(j->root, key);
+	wb_edit_replace(&j->e, s->key->start, s->key->end, "weights");
+}
 
-	wb_edit_replace(&j->e, name->start, name->end, "weights");
-	if (cache)
-		edit_start_command(j);
+static int edit_cache(struct job *j, const struct section *cache, struct wb_err *err)
+{
+	struct section external;
+	bool more = find_section(&external, j, "external_data");
+
+	if (list_shared(j, cache))
+		return unsafe(j, cache->list->pos, err);
+	plan_cache(j, cache->list);
+	more = more && plan_external(j, external.list);
+	if (more && list_shared(j, &external))
+		return unsafe(j, external.list->pos, err);
+	if (edit_entries(j, j->from_cache, err))
+		return -1;
+	if (more)
+		append_external(j, cache->list, external.key, external.list);
+	rename_key(j, cache);
+	wb_migrate_start_command(&j->e, j->root, &j->m->notes);
 	return 0;
+}
+
+static int edit_external(struct job *j, const struct section *external, struct wb_err *err)
+{
+	if (list_shared(j, external))
+		return unsafe(j, external->list->pos, err);
+	if (!plan_external(j, external->list))
+		return 0;
+	if (edit_entries(j, j->entries.n, err))
+		return -1;
+	rename_key(j, external);
+	return 0;
+}
+
+/* Plans and makes the edits; none where there is nothing to migrate. */
+static int edit(struct job *j, struct wb_err *err)
+{
+	bool old_name = !wb_yaml_get(j->root, "model_cache");
+	struct section s, weights;
+	bool has_cache = find_section(&s, j, old_name ? "hf_cache" : "model_cache");
+
+	if (find_section(&weights, j, "weights")) {
+		note(j, WB_SEV_NOTE, "nothing-to-migrate", (struct wb_pos){0}, NULL,
+			"Config already uses the weights API. Nothing to migrate.");
+		return 0;
+	}
+	if (!has_cache && !find_section(&s, j, "external_data")) {
+		note(j, WB_SEV_NOTE, "nothing-to-migrate", (struct wb_pos){0}, NULL,
+			"No model_cache or external_data found. Nothing to migrate.");
+		return 0;
+	}
+	if (j->root->flow)
+		return unsafe(j, j->root->pos, err);
+	return has_cache ? edit_cache(j, &s, err) : edit_external(j, &s, err);
+}
+
+/* --- the result --- */
+
+static bool as_planned(const struct job *j, const struct wb_config *c)
+{
+	size_t i = 0;
+
+	wb_vec_foreach (s, &c->sources) {
+		if (s->kind != WB_ENTRY_WEIGHTS)
+			continue;
+		const struct wb_migrate_entry *x = i < j->entries.n ? &j->entries.items[i] : NULL;
+
+		i++;
+		if (!x || strcmp(s->mount, x->mount) != 0 || !wb_uri_equal(&s->uri, &x->old->uri))
+			return false;
+		if ((s->auth.secret_name == NULL) != (x->secret == NULL) ||
+			(x->secret && strcmp(s->auth.secret_name, x->secret) != 0))
+			return false;
+	}
+	return i == j->entries.n;
+}
+
+static int not_editable(const char *name, struct wb_err *err)
+{
+	wb_err_set(err, WB_ERR_UNSUPPORTED,
+		"the entries of \"%s\" are written in a form that is not edited safely", name);
+	return wb_err_hint(err, "write them as plain block YAML, one key a line, then migrate");
 }
 
 /* The new text must mean what was planned: nobody should have to find out at the next build. */
 static int verify(struct job *j, const char *dir, const char *name, struct wb_err *err)
 {
 	struct wb_config c;
-	size_t i = 0;
-	int rc = wb_config_parse(&c, j->m->text, j->m->n, dir, name, err);
+	struct wb_err why = WB_ERR_INIT;
+	int rc = wb_config_parse(&c, j->m->text, j->m->n, dir, name, &why);
 
 	if (rc)
-		wb_err_wrap(err, "the migrated text would not be valid");
-	wb_vec_foreach (s, &c.sources) {
-		if (rc || s->kind != WB_ENTRY_WEIGHTS)
-			continue;
-		const struct wb_migrate_entry *x = i < j->entries.n ? &j->entries.items[i] : NULL;
-
-		i++;
-		if (!x || strcmp(s->mount, x->mount) != 0 || !wb_uri_equal(&s->uri, &x->old->uri))
-			rc = -1;
-	}
-	if (!err->code && (rc || i != j->entries.n)) {
-		wb_err_set(err, WB_ERR_UNSUPPORTED,
-			"the entries of \"%s\" are written in a form that is not edited safely",
-			name);
-		wb_err_hint(err, "write them as plain block YAML, one key a line, then migrate");
-		rc = -1;
-	}
+		rc = wb_err_set(err, WB_ERR_UNSUPPORTED,
+			"the migrated text would not be valid (line %u: %s)", why.line, why.text);
+	else if (!as_planned(j, &c))
+		rc = not_editable(name, err);
 	wb_config_release(&c);
 	return rc;
 }
 
-static int migrate(
-	struct job *j, const char *cache_key, const char *dir, const char *name, struct wb_err *err)
+static int migrate(struct job *j, const char *dir, const char *name, struct wb_err *err)
 {
-	if (edit(j, cache_key, err))
+	if (edit(j, err))
 		return -1;
 	if (!j->entries.n)
 		return 0;
 	j->m->text = wb_edits_apply(&j->e, &j->m->n);
-	if (!j->m->text)
-		return wb_err_set(err, WB_ERR_UNSUPPORTED,
-			"the entries of \"%s\" are written in a form that is not edited safely",
-			name);
-	return verify(j, dir, name, err);
+	return j->m->text ? verify(j, dir, name, err) : not_editable(name, err);
 }
 
 int wb_migrate(struct wb_migration *out, const char *text, size_t n, const char *dir,
 	const char *name, struct wb_err *err)
 {
+	static const struct wb_yaml_node nothing = {.kind = WB_YAML_MAPPING};
 	struct wb_migration m = WB_MIGRATION_INIT;
 	struct wb_config c;
 	struct wb_yaml y = WB_YAML_INIT;
@@ -449,19 +425,9 @@ int wb_migrate(struct wb_migration *out, const char *text, size_t n, const char 
 
 	m.notes.file = wb_strdup(name);
 	wb_edits_init(&j.e, text, n);
-	if (rc == 0 && (rc = wb_yaml_parse(&y, text, n, &ignored)) == 0 && y.root) {
-		j.root = y.root;
-		const char *cache_key =
-			wb_yaml_get(y.root, "model_cache") ? "model_cache" : "hf_cache";
-
-		if (filled(&j, "weights"))
-			note(&j, WB_SEV_NOTE, "nothing-to-migrate", (struct wb_pos){0}, NULL,
-				"Config already uses the weights API. Nothing to migrate.");
-		else if (!filled(&j, cache_key) && !filled(&j, "external_data"))
-			note(&j, WB_SEV_NOTE, "nothing-to-migrate", (struct wb_pos){0}, NULL,
-				"No model_cache or external_data found. Nothing to migrate.");
-		else
-			rc = migrate(&j, cache_key, dir, name, err);
+	if (rc == 0 && (rc = wb_yaml_parse(&y, text, n, &ignored)) == 0) {
+		j.root = y.root && y.root->kind == WB_YAML_MAPPING ? y.root : &nothing;
+		rc = migrate(&j, dir, name, err);
 	}
 	entries_release(&j);
 	wb_edits_release(&j.e);

@@ -30,4 +30,9 @@ char *wb_migrate_entry_text(
 void wb_migrate_drop_pair(
 	struct wb_edits *e, const struct wb_yaml_node *key, const struct wb_yaml_node *value);
 
+/* Takes truss-transfer-cli out of docker_server.start_command; a use that is not understood stays,
+ * with a note. */
+void wb_migrate_start_command(
+	struct wb_edits *e, const struct wb_yaml_node *root, struct wb_findings *notes);
+
 #endif

@@ -290,13 +290,16 @@ static void test_start_command(void **state)
 	command("|\n    truss-transfer-cli\n    serve\n", "|\n    serve\n");
 	command("|\n    truss-transfer-cli && \\\n    serve\n", "|\n    serve\n");
 	command(">\n    sh -c \"truss-transfer-cli &&\n    serve\"\n", ">\n    sh -c \"serve\"\n");
+	command("bash -c \"truss-transfer-cli\n    && serve\"", "bash -c \"serve\"");
 	command("serve", "serve");
 }
 
 static void test_start_command_by_hand(void **state)
 {
 	const char *const odd[] = {"truss-transfer-cli", "sh -c \"truss-transfer-cli || exit 1\"",
-		"sh -c \"truss-transfer-cli & serve\"", "sh -c \"truss-transfer-cli\" && serve"};
+		"sh -c \"truss-transfer-cli & serve\"",
+		"sh -c \"cd /app && truss-transfer-cli || serve\"",
+		"sh -c \"truss-transfer-cli && \"", "sh -c \"truss-transfer-cli\" && serve"};
 
 	for (size_t i = 0; i < WB_ARRAY_LEN(odd); i++) {
 		wb_autofree char *text =
@@ -312,6 +315,7 @@ static void test_start_command_by_hand(void **state)
 
 static void test_nothing_to_do(void **state)
 {
+	unchanged("", "nothing-to-migrate");
 	unchanged("model_name: x\n", "nothing-to-migrate");
 	unchanged("model_cache: []\nexternal_data: null\n", "nothing-to-migrate");
 	unchanged("weights: [{source: hf://o/r, mount_location: /m}]\n", "nothing-to-migrate");
