@@ -17,11 +17,22 @@ if(SCDOC)
 		get_filename_component(page "${source}" NAME_WLE)
 		string(REGEX REPLACE "^.*\\.([0-9])$" "\\1" section "${page}")
 		set(output "${CMAKE_BINARY_DIR}/man/man${section}/${page}")
+		set(man_filter cat)
+		set(man_depends)
+		# a command's page has the options of its help, which only the program knows
+		file(STRINGS "${source}" has_options REGEX "^@OPTIONS@$")
+		if(has_options AND page MATCHES "^wbuild-(.*)\\.1$")
+			if(CMAKE_CROSSCOMPILING)
+				continue()
+			endif()
+			set(man_filter "'${CMAKE_SOURCE_DIR}/cmake/man_options.sh' '$<TARGET_FILE:wbuild>' ${CMAKE_MATCH_1}")
+			set(man_depends wbuild "${CMAKE_SOURCE_DIR}/cmake/man_options.sh")
+		endif()
 		add_custom_command(OUTPUT "${output}"
 			COMMAND ${CMAKE_COMMAND} -E make_directory "${CMAKE_BINARY_DIR}/man/man${section}"
 			COMMAND ${CMAKE_COMMAND} -E env SOURCE_DATE_EPOCH=0
-				sh -c "'${SCDOC}' <'${source}' >'${output}'"
-			DEPENDS "${source}" VERBATIM)
+				sh -c "${man_filter} <'${source}' | '${SCDOC}' >'${output}'"
+			DEPENDS "${source}" ${man_depends} VERBATIM)
 		list(APPEND man_pages "${output}")
 		install(FILES "${output}" DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
 	endforeach()

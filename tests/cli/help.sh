@@ -33,6 +33,31 @@ all=$(for command in $commands; do options "$command"; done | sort -u)
 listed=$(sed -n '/^# OPTIONS/,/^# SECRETS/p' "$man" | grep -E '^\*' | grep -oE -- '--[a-z-]+' | sort -u)
 t_eq "$listed" "$all" 'options'
 
+t_case 'every command has a page of its own, with the options it takes and no other'
+for command in $commands; do
+	case $command in help | version) continue ;; esac
+	page=$T_SRC/docs/man/wbuild-$command.1.scd
+	if [ ! -e "$page" ]; then
+		t_fail "no $page"
+		continue
+	fi
+	out=$(sh "$T_SRC/cmake/man_options.sh" "$WBUILD" "$command" <"$page")
+	t_eq "$(sed -n '/^# OPTIONS/,/^# /p' <<<"$out" | grep -E '^\*-' | grep -oE -- '--[a-z-]+' | sort)" \
+		"$(options "$command" | sort)" "options of $command"
+	# every option has a text, and what prose mentions is an option of some command
+	t_no_match "$(sed -n '/^# OPTIONS/,/^# EXIT/p' <<<"$out" | grep -A1 '^\*-')" $'^\t\\.?$'
+	if command -v scdoc >/dev/null; then
+		t_ok sh -c 'scdoc >/dev/null' <<<"$out"
+	fi
+done
+
+t_case 'documentation names no option that does not exist'
+all=$(for command in $commands; do options "$command"; done | sort -u)
+for option in $(cat "$T_SRC"/docs/man/wbuild-*.1.scd "$T_SRC"/docs/lints/*.md "$T_SRC"/docs/*.md |
+	grep -oE '(wbuild [a-z]+ [^|`]*)' | grep -oE -- '(^| )--[a-z-]+' | sort -u); do
+	t_match "$all" "^$option\$"
+done
+
 t_case 'completions have every command and option, for each shell'
 for shell in bash zsh fish; do
 	t_run "$WBUILD" completion "$shell"
@@ -43,6 +68,14 @@ for shell in bash zsh fish; do
 	for option in $all; do
 		t_match "$out" "\\b${option#--}\\b"
 	done
+done
+
+t_case 'each shell takes its script'
+for shell in bash zsh fish; do
+	if command -v $shell >/dev/null; then
+		"$WBUILD" completion $shell >"$T_TMP/completion"
+		t_ok $shell -n "$T_TMP/completion"
+	fi
 done
 
 t_case 'bash really completes them'
