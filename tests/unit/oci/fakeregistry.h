@@ -476,6 +476,13 @@ static inline void fake_start(struct fake *f)
 	httpd_start(&f->s, fake_handle, f);
 }
 
+/* Waits for a handler that the client no longer waits for (it was cut off). */
+static inline void fake_settle(struct fake *f)
+{
+	pthread_mutex_lock(&f->lock);
+	pthread_mutex_unlock(&f->lock);
+}
+
 static inline void fake_stop(struct fake *f)
 {
 	httpd_stop(&f->s);

@@ -78,6 +78,7 @@ static int push(struct world *w, struct wb_put_result *r, struct wb_err *err)
 	int rc = wb_transport_put_blob(r, t, &w->d, &src, NULL, err);
 
 	wb_transport_free(t);
+	fake_settle(&w->f);
 	return rc;
 }
 
