@@ -5,31 +5,103 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/json.h"
+#include "base/json_text.h"
 #include "base/path.h"
 #include "base/text.h"
 
 #define WHAT "bundle manifest"
+#define NO_SOURCE "has a source that is not in the list of sources"
 
-/* ---- reading ---- */
+/* ---- reading ----
+ *
+ * Members may come in any order, so each object is gathered first and then looked at. */
 
-static int bad_entry(
-	const struct wb_bundle_entry *e, size_t index, const char *why, struct wb_err *err)
+/* Each name at most once: a second one would let two readers see two manifests. */
+#define ONCE(seen, bit, j)                                                                   \
+	do {                                                                                 \
+		if ((seen) & (bit))                                                          \
+			(j)->wrong = (j)->wrong ? (j)->wrong : "a name that is there twice"; \
+		(seen) |= (bit);                                                             \
+	} while (0)
+
+/* A text member: where its value goes. */
+struct slot {
+	const char *name;
+	char **value;
+};
+
+/* One file as it is written. */
+struct raw {
+	char *path, *path_hex, *type, *mode, *sha256, *target, *target_hex;
+	uint64_t size, source;
+	bool has_type, has_size, has_source, has_chunks, chunks_good; /* good: an array */
+	size_t bad_chunks;
+	WB_VEC(struct wb_digest) chunks;
+	unsigned seen;
+};
+
+static void raw_clear(struct raw *r)
 {
-	wb_autofree char *name = wb_text_quote(e->path ? e->path : "", 200);
-
-	return wb_err_set(err, WB_ERR_FORMAT, WHAT ": file %zu (\"%s\") %s", index, name, why);
+	free(r->path);
+	free(r->path_hex);
+	free(r->type);
+	free(r->mode);
+	free(r->sha256);
+	free(r->target);
+	free(r->target_hex);
+	wb_vec_free(&r->chunks);
+	*r = (struct raw){0};
 }
 
-/* Member `key` as text or, where the bytes are not UTF-8 and JSON cannot hold them, `key`Hex.
- * NULL when there is none or it is not in its one right form. */
-static char *read_bytes(const json_t *o, const char *key, const char *key_hex)
+static void read_raw_chunks(struct raw *r, struct wb_jread *j)
 {
-	const char *text = wb_json_str_opt(o, key), *hex = wb_json_str_opt(o, key_hex);
+	r->has_chunks = true;
+	r->chunks_good = wb_jread_array(j);
+	while (r->chunks_good && wb_jread_element(j)) {
+		const char *hex = wb_jread_string(j);
+		struct wb_digest *d = wb_vec_push(&r->chunks);
+
+		if (!hex || !wb_digest_parse_hex(d, hex, strlen(hex)))
+			r->bad_chunks++;
+	}
+}
+
+static void read_raw_member(struct raw *r, const char *name, struct wb_jread *j)
+{
+	const struct slot slots[] = {{"path", &r->path}, {"pathHex", &r->path_hex},
+		{"type", &r->type}, {"mode", &r->mode}, {"sha256", &r->sha256},
+		{"target", &r->target}, {"targetHex", &r->target_hex}};
+
+	for (unsigned i = 0; i < WB_ARRAY_LEN(slots); i++)
+		if (!strcmp(name, slots[i].name)) {
+			ONCE(r->seen, 1u << i, j);
+			free(*slots[i].value);
+			*slots[i].value = wb_strdup(wb_jread_string(j));
+			r->has_type |= slots[i].value == &r->type;
+			return;
+		}
+	if (!strcmp(name, "size")) {
+		ONCE(r->seen, 1u << 8, j);
+		r->has_size = wb_jread_u64(j, &r->size);
+	} else if (!strcmp(name, "source")) {
+		ONCE(r->seen, 1u << 9, j);
+		r->has_source = wb_jread_u64(j, &r->source);
+	} else if (!strcmp(name, "chunks")) {
+		ONCE(r->seen, 1u << 10, j);
+		read_raw_chunks(r, j);
+	} else {
+		wb_jread_skip(j);
+	}
+}
+
+/* The text or, where the bytes are not UTF-8 and JSON cannot hold them, what the hex form stands
+ * for. NULL when there is none or it is not in its one right form. */
+static char *take_bytes(char **text, const char *hex)
+{
 	size_t n = hex ? strlen(hex) : 0;
 
-	if (text)
-		return hex ? NULL : wb_strdup(text);
+	if (*text)
+		return hex ? NULL : wb_steal(*text);
 	if (!n || n % 2)
 		return NULL;
 	wb_autofree char *bytes = wb_zalloc(n / 2 + 1);
@@ -40,9 +112,8 @@ static char *read_bytes(const json_t *o, const char *key, const char *key_hex)
 	return wb_steal(bytes);
 }
 
-static bool read_mode(unsigned *out, const json_t *o)
+static bool parse_mode(unsigned *out, const char *s)
 {
-	const char *s = wb_json_str_opt(o, "mode");
 	unsigned mode = 0;
 
 	if (!s || strlen(s) != 4)
@@ -56,75 +127,56 @@ static bool read_mode(unsigned *out, const json_t *o)
 	return true;
 }
 
-static bool read_digest(struct wb_digest *out, const json_t *v)
-{
-	return json_is_string(v) &&
-	       wb_digest_parse_hex(out, json_string_value(v), json_string_length(v));
-}
-
 static size_t chunks_of(uint64_t size)
 {
 	return size <= WB_CHUNK_SIZE ? 0 : (size_t)((size - 1) / WB_CHUNK_SIZE + 1);
 }
 
-static const char *read_chunks(struct wb_bundle_entry *e, const json_t *array)
+static const char *check_file(struct wb_bundle_entry *e, struct raw *r)
 {
-	size_t want = chunks_of(e->size);
-
-	if (!want)
-		return array ? "has chunk hashes but only one chunk" : NULL;
-	if (!json_is_array(array) || json_array_size(array) != want)
+	if (!r->has_size)
+		return "has no size";
+	e->size = r->size;
+	if (!parse_mode(&e->mode, r->mode))
+		return "has no mode of four octal digits";
+	if (!r->sha256 || !wb_digest_parse_hex(&e->digest, r->sha256, strlen(r->sha256)))
+		return "has no sha256 of 64 lower-case hex digits";
+	if (r->has_chunks && !chunks_of(e->size))
+		return "has chunk hashes but only one chunk";
+	if (r->has_chunks && (!r->chunks_good || r->bad_chunks))
+		return "has a chunk hash that is not 64 lower-case hex digits";
+	if (r->chunks.n != chunks_of(e->size))
 		return "does not have one chunk hash for each chunk of its size";
-	e->chunks = wb_calloc(want, sizeof(*e->chunks));
-	e->n_chunks = want;
-	for (size_t i = 0; i < want; i++)
-		if (!read_digest(&e->chunks[i], json_array_get(array, i)))
-			return "has a chunk hash that is not 64 lower-case hex digits";
+	e->n_chunks = r->chunks.n;
+	e->chunks = wb_steal(r->chunks.items);
 	return NULL;
 }
 
-static const char *read_file(struct wb_bundle_entry *e, const json_t *o)
-{
-	const json_t *size = json_object_get(o, "size");
-
-	if (!json_is_integer(size) || json_integer_value(size) < 0)
-		return "has no size";
-	e->size = (uint64_t)json_integer_value(size);
-	if (!read_mode(&e->mode, o))
-		return "has no mode of four octal digits";
-	if (!read_digest(&e->digest, json_object_get(o, "sha256")))
-		return "has no sha256 of 64 lower-case hex digits";
-	return read_chunks(e, json_object_get(o, "chunks"));
-}
-
-static const char *read_symlink(struct wb_bundle_entry *e, const json_t *o)
+static const char *check_symlink(struct wb_bundle_entry *e, struct raw *r)
 {
 	e->mode = 0777;
-	e->target = read_bytes(o, "target", "targetHex");
+	e->target = take_bytes(&r->target, r->target_hex);
 	if (!e->target || !*e->target)
 		return "is a symlink without a target";
 	return strlen(e->target) < PATH_MAX ? NULL : "has a target longer than 4095 bytes";
 }
 
-static const char *read_typed(struct wb_bundle_entry *e, const json_t *o)
+static const char *check_type(struct wb_bundle_entry *e, struct raw *r)
 {
-	const json_t *value = json_object_get(o, "type");
-	const char *type = value ? json_string_value(value) : "file";
-
-	if (!type)
+	if (r->has_type && !r->type)
 		return "has a type that is not text";
-	if (!strcmp(type, "file")) {
+	if (!r->type || !strcmp(r->type, "file")) {
 		e->type = WB_BUNDLE_FILE;
-		return read_file(e, o);
+		return check_file(e, r);
 	}
-	if (!strcmp(type, "symlink")) {
+	if (!strcmp(r->type, "symlink")) {
 		e->type = WB_BUNDLE_SYMLINK;
-		return read_symlink(e, o);
+		return check_symlink(e, r);
 	}
-	if (strcmp(type, "dir"))
+	if (strcmp(r->type, "dir"))
 		return "has a type other than \"file\", \"symlink\" and \"dir\"";
 	e->type = WB_BUNDLE_DIR;
-	return read_mode(&e->mode, o) ? NULL : "has no mode of four octal digits";
+	return parse_mode(&e->mode, r->mode) ? NULL : "has no mode of four octal digits";
 }
 
 /* A path's content follows it directly in this order, so a look at the entry before is enough. */
@@ -142,44 +194,49 @@ static const char *check_order(const struct wb_bundle_entry *e, const struct wb_
 	return NULL;
 }
 
-static const char *read_entry(struct wb_bundle_manifest *m, struct wb_bundle_entry *e,
-	const struct wb_bundle_entry *prev, const json_t *o)
+static const char *check_entry(
+	struct wb_bundle_entry *e, const struct wb_bundle_entry *prev, struct raw *r)
 {
 	const char *why;
-	const json_t *source;
 
-	if (!json_is_object(o))
-		return "is not an object";
-	e->path = read_bytes(o, "path", "pathHex");
+	e->path = take_bytes(&r->path, r->path_hex);
 	if (!e->path)
 		return "has no path";
 	why = wb_path_unsafe(e->path, strlen(e->path));
 	if (!why && prev)
 		why = check_order(e, prev);
 	if (!why)
-		why = read_typed(e, o);
-	if (why)
-		return why;
-	source = json_object_get(o, "source");
-	if (!json_is_integer(source) || json_integer_value(source) < 0 ||
-		(uint64_t)json_integer_value(source) >= m->sources.n)
-		return "has a source that is not in the list of sources";
-	e->source = (unsigned)json_integer_value(source);
-	return NULL;
+		why = check_type(e, r);
+	if (!why && (!r->has_source || r->source > UINT_MAX))
+		why = NO_SOURCE;
+	e->source = (unsigned)r->source;
+	return why;
 }
 
-static int read_entries(struct wb_bundle_manifest *m, const json_t *root, struct wb_err *err)
+static int bad_entry(
+	const struct wb_bundle_entry *e, size_t index, const char *why, struct wb_err *err)
 {
-	const json_t *files = json_object_get(root, "files"), *o;
-	size_t i;
+	wb_autofree char *name = wb_text_quote(e->path ? e->path : "", 200);
 
-	if (!json_is_array(files))
+	return wb_err_set(err, WB_ERR_FORMAT, WHAT ": file %zu (\"%s\") %s", index, name, why);
+}
+
+static int read_entries(struct wb_bundle_manifest *m, struct wb_jread *j, struct wb_err *err)
+{
+	if (!wb_jread_array(j))
 		return wb_err_set(err, WB_ERR_FORMAT, WHAT ": \"files\" is not a list");
-	json_array_foreach (files, i, o) {
+	while (wb_jread_element(j)) {
+		WB_AUTO(raw_clear) struct raw r = {0};
+		size_t i = m->entries.n;
 		struct wb_bundle_entry *e = wb_vec_push(&m->entries);
-		const char *why = read_entry(m, e, i ? e - 1 : NULL, o);
+		const char *name, *why = "is not an object";
 
-		if (why)
+		if (wb_jread_object(j)) {
+			while ((name = wb_jread_member(j)))
+				read_raw_member(&r, name, j);
+			why = j->wrong ? NULL : check_entry(e, i ? e - 1 : NULL, &r);
+		}
+		if (why && !j->wrong)
 			return bad_entry(e, i, why, err);
 	}
 	return 0;
@@ -192,67 +249,149 @@ static bool safe_absolute(const char *path)
 	return !path[1] || !wb_path_unsafe(path + 1, strlen(path + 1));
 }
 
-static int read_sources(struct wb_bundle_manifest *m, const json_t *root, struct wb_err *err)
+static void read_source(struct wb_bundle_source *s, struct wb_jread *j)
 {
-	const json_t *sources = json_object_get(root, "sources"), *o;
-	size_t i;
+	const struct slot slots[] = {
+		{"label", &s->label}, {"revision", &s->revision}, {"mount", &s->mount}};
+	unsigned seen = 0;
+	const char *name;
 
-	if (!json_is_array(sources))
+	while ((name = wb_jread_member(j))) {
+		unsigned i = 0;
+
+		while (i < WB_ARRAY_LEN(slots) && strcmp(name, slots[i].name))
+			i++;
+		if (i < WB_ARRAY_LEN(slots)) {
+			ONCE(seen, 1u << i, j);
+			free(*slots[i].value);
+			*slots[i].value = wb_strdup(wb_jread_string(j));
+		} else if (!strcmp(name, "shared")) {
+			s->shared = wb_jread_true(j);
+		} else {
+			wb_jread_skip(j);
+		}
+	}
+}
+
+static int read_sources(struct wb_bundle_manifest *m, struct wb_jread *j, struct wb_err *err)
+{
+	if (!wb_jread_array(j))
 		return wb_err_set(err, WB_ERR_FORMAT, WHAT ": \"sources\" is not a list");
-	json_array_foreach (sources, i, o) {
-		const char *label = wb_json_str_opt(o, "label");
-		const char *mount = wb_json_str_opt(o, "mount");
-		struct wb_bundle_source *s;
+	while (wb_jread_element(j)) {
+		struct wb_bundle_source *s = wb_vec_push(&m->sources);
 
-		if (!label || !safe_absolute(mount))
+		if (wb_jread_object(j))
+			read_source(s, j);
+		if (!j->wrong && (!s->label || !safe_absolute(s->mount)))
 			return wb_err_set(err, WB_ERR_FORMAT,
-				WHAT ": source %zu needs a label and an absolute mount path", i);
-		s = wb_vec_push(&m->sources);
-		s->label = wb_strdup(label);
-		s->mount = wb_strdup(mount);
-		s->revision = wb_strdup(wb_json_str_opt(o, "revision"));
-		s->shared = json_is_true(json_object_get(o, "shared"));
+				WHAT ": source %zu needs a label and an absolute mount path",
+				m->sources.n - 1);
 	}
 	return 0;
 }
 
-static int read_head(struct wb_bundle_manifest *m, const json_t *root, struct wb_err *err)
+static int read_hf_cache(struct wb_bundle_manifest *m, struct wb_jread *j, struct wb_err *err)
 {
-	const json_t *cache = json_object_get(root, "hfCache");
-	uint64_t version, chunk;
+	const char *cache = wb_jread_string(j);
 
-	if (wb_json_u64(&version, root, "version", WHAT, err) ||
-		wb_json_u64(&chunk, root, "chunkSize", WHAT, err))
-		return -1;
-	if (version != WB_MANIFEST_VERSION || chunk != WB_CHUNK_SIZE)
+	if (j->wrong)
+		return 0; /* also for a second one: told at the end */
+	if (!safe_absolute(cache))
+		return wb_err_set(err, WB_ERR_FORMAT, WHAT ": \"hfCache\" is not an absolute path");
+	m->hf_cache = wb_strdup(cache);
+	return 0;
+}
+
+struct head {
+	uint64_t version, chunk;
+	unsigned seen;
+};
+
+static int read_member(struct wb_bundle_manifest *m, struct head *h, const char *name,
+	struct wb_jread *j, struct wb_err *err)
+{
+	static const char *const names[] = {
+		"version", "chunkSize", "sources", "files", "hfCache", NULL};
+	unsigned i = 0;
+
+	while (names[i] && strcmp(name, names[i]))
+		i++;
+	if (names[i])
+		ONCE(h->seen, 1u << i, j);
+	switch (i) {
+	case 0:
+		if (!wb_jread_u64(j, &h->version))
+			h->version = 0;
+		break;
+	case 1:
+		if (!wb_jread_u64(j, &h->chunk))
+			h->chunk = 0;
+		break;
+	case 2: return read_sources(m, j, err);
+	case 3: return read_entries(m, j, err);
+	case 4: return read_hf_cache(m, j, err);
+	default: wb_jread_skip(j);
+	}
+	return 0;
+}
+
+static int check_head(const struct head *h, struct wb_err *err)
+{
+	static const char *const needed[] = {"version", "chunkSize", "sources", "files"};
+
+	for (unsigned i = 0; i < 2; i++)
+		if (!(h->seen & 1u << i))
+			return wb_err_set(
+				err, WB_ERR_FORMAT, WHAT ": \"%s\" is missing", needed[i]);
+	if (h->version != WB_MANIFEST_VERSION || h->chunk != WB_CHUNK_SIZE)
 		return wb_err_set(err, WB_ERR_UNSUPPORTED,
 			WHAT ": version %llu with chunks of %llu bytes; this program reads version "
 			     "%d with chunks of %u",
-			(unsigned long long)version, (unsigned long long)chunk, WB_MANIFEST_VERSION,
-			WB_CHUNK_SIZE);
-	if (!cache || json_is_null(cache))
-		return 0;
-	if (!safe_absolute(json_string_value(cache)))
-		return wb_err_set(err, WB_ERR_FORMAT, WHAT ": \"hfCache\" is not an absolute path");
-	m->hf_cache = wb_strdup(json_string_value(cache));
+			(unsigned long long)h->version, (unsigned long long)h->chunk,
+			WB_MANIFEST_VERSION, WB_CHUNK_SIZE);
+	for (unsigned i = 2; i < WB_ARRAY_LEN(needed); i++)
+		if (!(h->seen & 1u << i))
+			return wb_err_set(
+				err, WB_ERR_FORMAT, WHAT ": \"%s\" is missing", needed[i]);
 	return 0;
+}
+
+static int read_all(struct wb_bundle_manifest *m, struct wb_jread *j, struct wb_err *err)
+{
+	struct head h = {0};
+	const char *name;
+	int rc = 0;
+
+	if (!wb_jread_object(j))
+		return wb_jread_end(j, WHAT, err)
+		               ? -1
+		               : wb_err_set(err, WB_ERR_FORMAT, WHAT ": not an object");
+	while (!rc && (name = wb_jread_member(j)))
+		rc = read_member(m, &h, name, j, err);
+	/* what is not JSON, or of another version, explains everything else */
+	if (j->wrong || !rc)
+		if (wb_jread_end(j, WHAT, err))
+			return -1;
+	if ((rc && h.seen & 1 && h.version != WB_MANIFEST_VERSION) || !rc)
+		if (check_head(&h, err))
+			return -1;
+	for (size_t i = 0; !rc && i < m->entries.n; i++)
+		if (m->entries.items[i].source >= m->sources.n)
+			return bad_entry(&m->entries.items[i], i, NO_SOURCE, err);
+	return rc;
 }
 
 int wb_bundle_manifest_parse(
 	struct wb_bundle_manifest *out, const char *text, size_t n, struct wb_err *err)
 {
 	WB_AUTO(wb_bundle_manifest_release) struct wb_bundle_manifest m = WB_BUNDLE_MANIFEST_INIT;
+	WB_AUTO(wb_jread_release) struct wb_jread j;
 
+	wb_jread_init(&j, text, n);
 	if (n > WB_MANIFEST_BYTES_MAX)
 		return wb_err_set(err, WB_ERR_LIMIT, WHAT " is larger than the limit of %u bytes",
 			WB_MANIFEST_BYTES_MAX);
-	wb_autojson json_t *root = wb_json_parse(text, n, WHAT, err);
-
-	if (!root)
-		return -1;
-	if (!json_is_object(root))
-		return wb_err_set(err, WB_ERR_FORMAT, WHAT ": not an object");
-	if (read_head(&m, root, err) || read_sources(&m, root, err) || read_entries(&m, root, err))
+	if (read_all(&m, &j, err))
 		return -1;
 	*out = m;
 	m = WB_BUNDLE_MANIFEST_INIT;
@@ -261,8 +400,7 @@ int wb_bundle_manifest_parse(
 
 /* ---- writing ----
  *
- * By hand, because a tree of JSON values for 100,000 files takes ten times the text's memory, and
- * with a line for each file, because a person or a diff will look at it. */
+ * With a line for each file, because a person or a diff will look at it. */
 
 static void add(struct wb_buf *b, const char *p, size_t n)
 {
@@ -277,25 +415,6 @@ static void add_text(struct wb_buf *b, const char *s)
 	add(b, s, strlen(s));
 }
 
-static void add_quoted(struct wb_buf *b, const char *s)
-{
-	const char *start = s;
-
-	add(b, "\"", 1);
-	for (; *s; s++) {
-		if ((unsigned char)*s >= 0x20 && *s != '"' && *s != '\\')
-			continue;
-		add(b, start, (size_t)(s - start));
-		start = s + 1;
-		if (*s == '"' || *s == '\\')
-			add(b, (const char[]){'\\', *s}, 2);
-		else
-			wb_buf_must(b, "\\u%04x", *s);
-	}
-	add(b, start, (size_t)(s - start));
-	add(b, "\"", 1);
-}
-
 /* `"key":"text"`, or `"keyHex":"…"` where the bytes are not UTF-8. */
 static void add_bytes(struct wb_buf *b, const char *key, const char *s)
 {
@@ -306,13 +425,13 @@ static void add_bytes(struct wb_buf *b, const char *key, const char *s)
 	add_text(b, key);
 	add_text(b, utf8 ? "\":" : "Hex\":");
 	if (utf8) {
-		add_quoted(b, s);
+		wb_json_text_quote(b, s);
 		return;
 	}
 	wb_autofree char *hex = wb_alloc(2 * n + 1);
 
 	wb_hex(hex, (const uint8_t *)s, n);
-	add_quoted(b, hex);
+	wb_json_text_quote(b, hex);
 }
 
 static void add_chunks(struct wb_buf *b, const struct wb_bundle_entry *e)
@@ -350,13 +469,13 @@ static void add_entry(struct wb_buf *b, const struct wb_bundle_entry *e)
 static void add_source(struct wb_buf *b, const struct wb_bundle_source *s)
 {
 	add_text(b, "{\"label\":");
-	add_quoted(b, s->label);
+	wb_json_text_quote(b, s->label);
 	if (s->revision) {
 		add_text(b, ",\"revision\":");
-		add_quoted(b, s->revision);
+		wb_json_text_quote(b, s->revision);
 	}
 	add_text(b, ",\"mount\":");
-	add_quoted(b, s->mount);
+	wb_json_text_quote(b, s->mount);
 	add_text(b, s->shared ? ",\"shared\":true}" : "}");
 }
 
@@ -374,7 +493,7 @@ char *wb_bundle_manifest_dump(const struct wb_bundle_manifest *m)
 	add_text(&b, "]");
 	if (m->hf_cache) {
 		add_text(&b, ",\n\"hfCache\":");
-		add_quoted(&b, m->hf_cache);
+		wb_json_text_quote(&b, m->hf_cache);
 	}
 	add_text(&b, ",\n\"files\":[");
 	for (size_t i = 0; i < m->entries.n; i++) {

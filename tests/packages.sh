@@ -13,7 +13,8 @@ packages_of() {
 	case $1 in
 	build)
 		echo gcc libc6-dev cmake ninja-build pkg-config libcurl4-openssl-dev libarchive-dev \
-			libjansson-dev libssl-dev libzstd-dev zlib1g-dev libyaml-dev libexpat1-dev uthash-dev scdoc
+			libjansson-dev libssl-dev libzstd-dev zlib1g-dev libyaml-dev libexpat1-dev uthash-dev scdoc \
+			gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 		;;
 	test)
 		echo libcmocka-dev python3 python3-yaml jq curl ca-certificates openssl time zstd \
@@ -22,7 +23,7 @@ packages_of() {
 		;;
 	peers)
 		echo podman buildah runc umoci busybox-static fuse-overlayfs containerd netavark \
-			golang-go python3-venv nodejs npm git
+			golang-go python3-venv nodejs npm git qemu-user-static
 		;;
 	bench)
 		echo python3-numpy valgrind aria2 rclone nginx-light

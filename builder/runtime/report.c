@@ -1,10 +1,11 @@
 #include "builder/runtime/report.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/json.h"
+#include "base/json_text.h"
 #include "base/text.h"
 
 /* A bundle of 100,000 files may be missing as a whole; the log of a pod is not the place for it. */
@@ -41,49 +42,66 @@ static uint64_t rate(const struct wb_verify_report *r)
 	return r->seconds > 0 ? (uint64_t)((double)r->hashed / r->seconds) : 0;
 }
 
-static json_t *problem_json(const struct wb_problem *p)
+static void add_text(struct wb_buf *b, const char *name, const char *value)
 {
-	wb_autofree char *path = wb_text_quote(p->path, 4096);
-	wb_autofree char *full = wb_asprintf("/%s", path);
-	json_t *o = json_object();
+	wb_autofree char *clean = wb_text_quote(value, 4096);
 
-	wb_json_set_str(o, "path", full);
-	wb_json_set_str(o, "kind", wb_problem_kind_name(p->kind));
-	if (p->detail)
-		wb_json_set_str(o, "detail", p->detail);
-	if (p->chunks) {
-		wb_json_set_u64(o, "offset", p->offset);
-		wb_json_set_u64(o, "chunks", p->chunks);
+	wb_buf_must(b, "\"%s\":", name);
+	wb_json_text_quote(b, clean);
+}
+
+static void add_number(struct wb_buf *b, const char *name, uint64_t value)
+{
+	wb_buf_must(b, ",\"%s\":%llu", name, (unsigned long long)value);
+}
+
+static void add_problem(struct wb_buf *b, const struct wb_problem *p)
+{
+	wb_autofree char *path = wb_asprintf("/%s", p->path);
+
+	wb_buf_must(b, "{");
+	add_text(b, "path", path);
+	wb_buf_must(b, ",\"kind\":\"%s\"", wb_problem_kind_name(p->kind));
+	if (p->detail) {
+		wb_buf_must(b, ",");
+		add_text(b, "detail", p->detail);
 	}
-	return o;
+	if (p->chunks) {
+		add_number(b, "offset", p->offset);
+		add_number(b, "chunks", p->chunks);
+	}
+	wb_buf_must(b, "}");
 }
 
 char *wb_report_json(
 	const struct wb_stub_options *o, const struct wb_verify_report *r, const struct wb_err *err)
 {
-	wb_autojson json_t *j = json_object();
-	json_t *problems = json_array();
+	WB_AUTO(wb_buf_release) struct wb_buf b;
 
-	wb_json_set(j, "ok", json_boolean(err->code == WB_OK));
-	wb_json_set_str(j, "verify", wb_verify_mode_name(o->verify.mode));
-	if (err->code != WB_OK)
-		wb_json_set_str(j, "error", err->text);
-	wb_json_set_u64(j, "files", r->files);
-	wb_json_set_u64(j, "links", r->links);
-	wb_json_set_u64(j, "bytes", r->bytes);
-	wb_json_set_u64(j, "hashedBytes", r->hashed);
-	wb_json_set_u64(j, "hashedChunks", r->chunks);
-	wb_json_set_u64(j, "milliseconds", (uint64_t)(r->seconds * 1000));
-	wb_json_set_u64(j, "bytesPerSecond", rate(r));
-	if (o->verify.mode == WB_VERIFY_SAMPLE) {
-		wb_autofree char *seed = wb_asprintf("%llu", (unsigned long long)o->verify.seed);
-
-		wb_json_set_str(j, "seed", seed); /* more digits than a JSON number keeps */
+	wb_buf_init(&b, SIZE_MAX / 2, "report");
+	wb_buf_must(&b, "{\"ok\":%s,\"verify\":\"%s\"", err->code == WB_OK ? "true" : "false",
+		wb_verify_mode_name(o->verify.mode));
+	if (err->code != WB_OK) {
+		wb_buf_must(&b, ",");
+		add_text(&b, "error", err->text);
 	}
-	for (size_t i = 0; i < r->problems.n; i++)
-		wb_json_append(problems, problem_json(&r->problems.items[i]));
-	wb_json_set(j, "problems", problems);
-	return wb_json_dump(j);
+	add_number(&b, "files", r->files);
+	add_number(&b, "links", r->links);
+	add_number(&b, "bytes", r->bytes);
+	add_number(&b, "hashedBytes", r->hashed);
+	add_number(&b, "hashedChunks", r->chunks);
+	add_number(&b, "milliseconds", (uint64_t)(r->seconds * 1000));
+	add_number(&b, "bytesPerSecond", rate(r));
+	/* as text: it has more digits than a JSON number keeps */
+	if (o->verify.mode == WB_VERIFY_SAMPLE)
+		wb_buf_must(&b, ",\"seed\":\"%llu\"", (unsigned long long)o->verify.seed);
+	wb_buf_must(&b, ",\"problems\":[");
+	for (size_t i = 0; i < r->problems.n; i++) {
+		wb_buf_must(&b, i ? "," : "");
+		add_problem(&b, &r->problems.items[i]);
+	}
+	wb_buf_must(&b, "]}");
+	return wb_buf_steal(&b);
 }
 
 static void print_problems(const struct wb_stub_options *o, const struct wb_verify_report *r)

@@ -162,7 +162,7 @@ static void test_head_refused(void **state)
 	refuse_head("", WB_ERR_FORMAT, "not valid JSON");
 	refuse_head("[]", WB_ERR_FORMAT, "not an object");
 	refuse_head("{}", WB_ERR_FORMAT, "\"version\" is missing");
-	refuse_head("{\"version\":1,\"version\":1}", WB_ERR_FORMAT, "not valid JSON");
+	refuse_head("{\"version\":1,\"version\":1}", WB_ERR_FORMAT, "a name that is there twice");
 	refuse_head("{\"version\":2,\"chunkSize\":4194304}", WB_ERR_UNSUPPORTED, "version 2");
 	refuse_head("{\"version\":1,\"chunkSize\":1}", WB_ERR_UNSUPPORTED, "chunks of 1 bytes");
 	refuse_head("{\"version\":1,\"chunkSize\":4194304}", WB_ERR_FORMAT, "\"sources\"");
