@@ -33,7 +33,9 @@ if(WBUILD_SANITIZE)
 		-fno-omit-frame-pointer -fno-sanitize-recover=all)
 	target_link_options(wbuild_flags INTERFACE -fsanitize=${WBUILD_SANITIZE})
 else()
-	target_link_options(wbuild_flags INTERFACE -pie)
+	# but for the static runtime stub, which gcc would link to shared libraries with both
+	target_link_options(wbuild_flags INTERFACE
+		"$<$<NOT:$<BOOL:$<TARGET_PROPERTY:WBUILD_STATIC>>>:-pie>")
 endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
 	set_source_files_properties("${CMAKE_SOURCE_DIR}/base/sha256_arm.c" PROPERTIES

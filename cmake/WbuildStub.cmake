@@ -33,6 +33,7 @@ target_link_libraries(wbuild-init PRIVATE wbuild_flags Threads::Threads)
 target_compile_options(wbuild-init PRIVATE $<$<CONFIG:Debug>:-O1> -ffunction-sections -fdata-sections)
 target_link_options(wbuild-init PRIVATE -Wl,--gc-sections)
 if(NOT WBUILD_SANITIZE AND NOT WBUILD_COVERAGE)
+	set_target_properties(wbuild-init PROPERTIES WBUILD_STATIC ON)
 	target_link_options(wbuild-init PRIVATE -static-pie)
 endif()
 
