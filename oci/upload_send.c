@@ -132,8 +132,8 @@ static int call(struct wb_http_result *r, struct wb_upload *u, struct wb_http_pa
 
 static int fail(struct wb_upload *u, const struct wb_http_result *r, struct wb_err *err)
 {
-	wb_autofree char *doing = wb_asprintf(
-		"pushing the blob %s to %s", wb_digest_text(&u->d->digest).s, u->reg->t.label);
+	wb_autofree char *doing =
+		wb_asprintf("pushing the blob %s", wb_digest_text(&u->d->digest).s);
 
 	return wb_registry_status_err(err, u->reg, &r->response, doing);
 }

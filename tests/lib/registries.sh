@@ -103,8 +103,8 @@ image_of() {
 	"$WBUILD" build -q --base scratch "$@" -o "type=oci,tar=false,dest=$dir" "$dir.src"
 }
 
-# one_line_error MESSAGE-FILE-TEXT: exactly one error line (and hints).
+# one_line_error MESSAGES: exactly one error line, and besides it only hints, notes and the plain
+# progress ("#1 …").
 one_line_error() {
-	[ "$(grep -c '^wbuild: error: ' <<<"$1")" = 1 ] &&
-		! grep -vE '^wbuild: (error|hint|note): |^wbuild: [^ ]' <<<"$1" | grep -q .
+	[ "$(grep -c '^wbuild: error: ' <<<"$1")" = 1 ] && ! grep -qvE '^(wbuild: |#|$)' <<<"$1"
 }
