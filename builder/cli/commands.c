@@ -12,6 +12,7 @@ const struct wb_command *const wb_commands[] = {
 	&wb_cmd_pull,
 	&wb_cmd_copy,
 	&wb_cmd_inspect,
+	&wb_cmd_diff,
 	&wb_cmd_verify,
 	&wb_cmd_migrate,
 	&wb_cmd_cache,
