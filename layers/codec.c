@@ -1,6 +1,5 @@
 #include "layers/codec.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,10 @@ struct wb_encoder {
 	ZSTD_CCtx *zstd;
 	z_stream deflate;
 	int deflate_level, deflate_strategy;
+	/* for wb_encoder_confirms, made when it is first needed */
+	ZSTD_DCtx *unzstd;
+	z_stream inflate;
+	uint8_t *decoded; /* WB_PIECE_MAX and one more */
 };
 
 int wb_codec_parse(struct wb_codec *out, const char *name, int level, struct wb_err *err)
@@ -157,8 +160,12 @@ void wb_encoder_free(struct wb_encoder *e)
 	if (!e)
 		return;
 	ZSTD_freeCCtx(e->zstd);
-	if (e->codec.compression == WB_COMPRESS_GZIP)
+	ZSTD_freeDCtx(e->unzstd);
+	if (e->codec.compression == WB_COMPRESS_GZIP) {
 		deflateEnd(&e->deflate);
+		inflateEnd(&e->inflate);
+	}
+	free(e->decoded);
 	free(e);
 }
 
@@ -198,7 +205,6 @@ static size_t zstd_piece(struct wb_encoder *e, uint8_t *out, const uint8_t *p, s
 	/* Never nbWorkers: a frame is one job, and its bytes must not depend on the cores. */
 	size_t size = ZSTD_compressCCtx(e->zstd, out, wb_codec_bound(&e->codec, n), p, n, level);
 
-	assert(!ZSTD_isError(size)); /* the bound is enough and memory aborts */
 	return ZSTD_isError(size) || size >= n + n / 512 ? zstd_raw_frame(out, p, n) : size;
 }
 
@@ -247,8 +253,10 @@ static size_t gzip_piece(struct wb_encoder *e, uint8_t *out, const uint8_t *p, s
 	deflate(&e->deflate, Z_SYNC_FLUSH);
 	size_t size = bound - e->deflate.avail_out;
 
-	assert(!e->deflate.avail_in);
-	return size >= n + n / 512 + 16 ? gzip_stored(out, p, n) : size;
+	/* all of it, and flushed to a byte boundary: else there would be no room left */
+	bool whole = !e->deflate.avail_in && e->deflate.avail_out;
+
+	return !whole || size >= n + n / 512 + 16 ? gzip_stored(out, p, n) : size;
 }
 
 size_t wb_encode(struct wb_encoder *e, uint8_t *out, const uint8_t *p, size_t n, uint32_t *crc)
@@ -260,4 +268,47 @@ size_t wb_encode(struct wb_encoder *e, uint8_t *out, const uint8_t *p, size_t n,
 	case WB_COMPRESS_NONE: memcpy(out, p, n); return n;
 	}
 	return 0;
+}
+
+/* --- checking a piece --------------------------------------------------------------------- */
+
+static size_t unzstd_piece(struct wb_encoder *e, const uint8_t *piece, size_t piece_n)
+{
+	if (!e->unzstd && !(e->unzstd = ZSTD_createDCtx()))
+		abort();
+	size_t n = ZSTD_decompressDCtx(e->unzstd, e->decoded, WB_PIECE_MAX + 1, piece, piece_n);
+
+	return ZSTD_isError(n) ? SIZE_MAX : n;
+}
+
+static size_t inflate_piece(struct wb_encoder *e, const uint8_t *piece, size_t piece_n)
+{
+	z_stream *z = &e->inflate;
+
+	if ((z->state ? inflateReset(z) : inflateInit2(z, -15)) != Z_OK)
+		abort();
+	z->next_in = (Bytef *)piece;
+	z->avail_in = (uInt)piece_n;
+	z->next_out = e->decoded;
+	z->avail_out = WB_PIECE_MAX + 1;
+	/* a piece does not end the stream, and nothing of it is left over */
+	if (inflate(z, Z_SYNC_FLUSH) != Z_OK || z->avail_in)
+		return SIZE_MAX;
+	return WB_PIECE_MAX + 1 - z->avail_out;
+}
+
+bool wb_encoder_confirms(
+	struct wb_encoder *e, const uint8_t *piece, size_t piece_n, const uint8_t *p, size_t n)
+{
+	const uint8_t *decoded = piece;
+	size_t got = piece_n;
+
+	if (e->codec.compression != WB_COMPRESS_NONE) {
+		if (!e->decoded)
+			e->decoded = wb_alloc_pages(WB_PIECE_MAX + 1);
+		decoded = e->decoded;
+		got = e->codec.compression == WB_COMPRESS_ZSTD ? unzstd_piece(e, piece, piece_n)
+		                                               : inflate_piece(e, piece, piece_n);
+	}
+	return got == n && !memcmp(decoded, p, n);
 }

@@ -14,6 +14,7 @@
 #ifndef WB_LAYERS_CODEC_H
 #define WB_LAYERS_CODEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,5 +51,8 @@ struct wb_encoder *wb_encoder_new(const struct wb_codec *c);
 void wb_encoder_free(struct wb_encoder *e);
 /* Encodes a piece into out (wb_codec_bound bytes); *crc is set for gzip. -> bytes written. */
 size_t wb_encode(struct wb_encoder *e, uint8_t *out, const uint8_t *p, size_t n, uint32_t *crc);
+/* Is `piece` an encoded piece that decodes to p[0..n), n at most WB_PIECE_MAX? */
+bool wb_encoder_confirms(
+	struct wb_encoder *e, const uint8_t *piece, size_t piece_n, const uint8_t *p, size_t n);
 
 #endif

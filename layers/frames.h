@@ -3,7 +3,8 @@
  * A large file's pieces do not depend on where it lies (stream.h), so when it is renamed, mounted
  * elsewhere or put into another image, its encoded pieces are taken from the layer that holds them
  * instead of being compressed again. Records are only hints: a blob that is gone or damaged, or a
- * record that does not fit the file, is as good as none. Thread safe. */
+ * record that does not fit the file, is as good as none, for whoever takes a piece makes sure that
+ * it decodes to the file's bytes (wb_encoder_confirms). Thread safe. */
 #ifndef WB_LAYERS_FRAMES_H
 #define WB_LAYERS_FRAMES_H
 

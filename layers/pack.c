@@ -233,6 +233,19 @@ static void set_key(struct packing *p, size_t i)
 	p->out->list.items[i].key = wb_strdup(wb_digest_hex(&key).s);
 }
 
+/* At once, and not when all layers are done: a build that is stopped continues from here. */
+static int remember(void *arg, size_t index, struct wb_err *err)
+{
+	struct packing *p = arg;
+	const struct wb_planned_layer *planned = &p->plan->layers.items[index];
+
+	set_key(p, index);
+	wb_vec_foreach (node, &planned->nodes)
+		if (holds_content(*node) && (*node)->chunks)
+			remember_chunks(p->store, *node);
+	return remember_layer(p, planned, &p->out->list.items[index], err);
+}
+
 static void sort_largest_first(struct packing *p)
 {
 	const struct wb_planned_layer *layers = p->plan->layers.items;
@@ -301,17 +314,14 @@ int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
 	sort_largest_first(&p);
 	if (supply_todo(&p, err))
 		return -1;
-	if (wb_pack_pipeline(
-		    out->list.items, plan->layers.items, p.todo.items, p.todo.n, opts, store, err))
-		return -1;
-	wb_vec_foreach (i, &p.todo) {
-		set_key(&p, *i);
-		if (remember_layer(&p, &plan->layers.items[*i], &out->list.items[*i], err))
-			return -1;
-	}
-	wb_vec_foreach (i, &p.todo)
-		wb_vec_foreach (node, &plan->layers.items[*i].nodes)
-			if (holds_content(*node) && (*node)->chunks)
-				remember_chunks(store, *node);
-	return 0;
+	const struct wb_pack_work work = {
+		.layers = out->list.items,
+		.planned = plan->layers.items,
+		.todo = p.todo.items,
+		.n = p.todo.n,
+		.done = remember,
+		.done_arg = &p,
+	};
+
+	return wb_pack_pipeline(&work, opts, store, err);
 }

@@ -59,10 +59,18 @@ int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
 int wb_pack_chunks(const struct wb_layer_plan *plan, const struct wb_pack_opts *opts,
 	struct wb_store *store, struct wb_err *err);
 
-/* The pipeline alone, for layers[0..n) of the plan's order picked by todo (pack.c uses it; tests
- * too). */
-int wb_pack_pipeline(struct wb_layer *layers, const struct wb_planned_layer *planned,
-	const size_t *todo, size_t n, const struct wb_pack_opts *opts, struct wb_store *store,
-	struct wb_err *err);
+/* The pipeline alone (pack.c uses it; tests too). */
+typedef int wb_pack_done_fn(void *arg, size_t index, struct wb_err *err);
+struct wb_pack_work {
+	struct wb_layer *layers;                /* filled: digests, sizes, media type */
+	const struct wb_planned_layer *planned; /* in the same order */
+	const size_t *todo;                     /* indices of the layers to pack */
+	size_t n;                               /* of todo */
+	wb_pack_done_fn
+		*done; /* or NULL: each time that a layer is in the store, from its thread */
+	void *done_arg;
+};
+int wb_pack_pipeline(const struct wb_pack_work *w, const struct wb_pack_opts *opts,
+	struct wb_store *store, struct wb_err *err);
 
 #endif

@@ -15,7 +15,7 @@
 #include "layers/manifest.h"
 #include "layers/pack.h"
 
-enum { RING_MIN = 2, RING_MAX = 8 };
+enum { RING_MIN = 2, RING_MAX = 16 };
 
 enum slot_state { SLOT_FREE, SLOT_READ, SLOT_BUSY, SLOT_DONE };
 
@@ -61,12 +61,38 @@ struct pipeline {
 	struct wb_layer *layers;
 	const struct wb_planned_layer *planned;
 	const size_t *todo;
+	wb_pack_done_fn *done;
+	void *done_arg;
 	size_t next, n;
-	size_t ring;
+	size_t slots; /* that are not given to a layer */
 	unsigned workers, idle;
+	unsigned drivers; /* workers that may drive a layer: there are slots for so many */
+	unsigned driving;
 	struct drive **active; /* one place per worker, NULL when that one drives nothing */
 	bool failed;
 };
+
+/* A layer's share of the slots: more when few layers are left to share them with. */
+static size_t take_ring(struct pipeline *p)
+{
+	pthread_mutex_lock(&p->lock);
+	size_t others = p->drivers - p->driving - 1, left = p->n - p->next;
+	size_t ring = p->slots / ((left < others ? left : others) + 1);
+
+	ring = ring < RING_MIN ? RING_MIN : ring > RING_MAX ? RING_MAX : ring;
+	p->slots -= ring;
+	p->driving++;
+	pthread_mutex_unlock(&p->lock);
+	return ring;
+}
+
+static void give_ring_back(struct pipeline *p, size_t ring)
+{
+	pthread_mutex_lock(&p->lock);
+	p->slots += ring;
+	p->driving--;
+	pthread_mutex_unlock(&p->lock);
+}
 
 static void drive_release(struct drive *d)
 {
@@ -85,12 +111,12 @@ static void drive_release(struct drive *d)
 }
 
 static int drive_init(struct drive *d, struct pipeline *p, const struct wb_planned_layer *layer,
-	struct wb_err *err)
+	size_t ring, struct wb_err *err)
 {
 	const struct wb_codec *codec = &p->opts->codec;
 	uint8_t head[WB_CODEC_TRIM];
 
-	*d = (struct drive){.ring = p->ring, .writer = WB_STORE_WRITER_INIT, .old_fd = -1};
+	*d = (struct drive){.ring = ring, .writer = WB_STORE_WRITER_INIT, .old_fd = -1};
 	wb_stream_init(&d->stream, layer, &p->opts->stream);
 	wb_sha256_init(&d->diff);
 	wb_sha256_init(&d->blob);
@@ -253,7 +279,9 @@ static void encode(struct pipeline *p, struct wb_encoder *e, struct slot *s)
 	struct wb_err ignored = WB_ERR_INIT;
 	size_t n = s->old_n;
 
-	if (n && !wb_file_read_full(s->old_fd, s->out, n, (int64_t)s->old_at, "", &ignored))
+	/* What the store holds may have rotted since: it must still say what the file says. */
+	if (n && !wb_file_read_full(s->old_fd, s->out, n, (int64_t)s->old_at, "", &ignored) &&
+		wb_encoder_confirms(e, s->out, n, s->in, s->in_n))
 		s->crc = wb_codec_crc(&p->opts->codec, s->in, s->in_n);
 	else
 		n = wb_encode(e, s->out, s->in, s->in_n, &s->crc);
@@ -415,22 +443,23 @@ static int finish_layer(
 	return 0;
 }
 
-/* A helper may still hold a slot when its driver gives up. */
-static void wait_for_helpers(struct pipeline *p, struct drive *d)
+/* Takes d out of the helpers' sight, and waits for those that hold a slot of it. */
+static void withdraw(struct pipeline *p, struct drive *d, size_t worker)
 {
 	pthread_mutex_lock(&p->lock);
+	p->active[worker] = NULL;
 	for (size_t i = 0; i < d->ring; i++)
 		while (d->slots[i].state == SLOT_BUSY)
 			pthread_cond_wait(&p->changed, &p->lock);
 	pthread_mutex_unlock(&p->lock);
 }
 
-static int drive_layer(
-	struct pipeline *p, size_t worker, size_t index, struct wb_encoder *e, struct wb_err *err)
+static int drive_with(struct pipeline *p, size_t worker, size_t index, size_t ring,
+	struct wb_encoder *e, struct wb_err *err)
 {
 	WB_AUTO(drive_release) struct drive d;
 
-	if (drive_init(&d, p, &p->planned[index], err))
+	if (drive_init(&d, p, &p->planned[index], ring, err))
 		return -1;
 	pthread_mutex_lock(&p->lock);
 	p->active[worker] = &d;
@@ -438,13 +467,22 @@ static int drive_layer(
 	int rc = p->opts->codec.compression == WB_COMPRESS_NONE ? run_plain(p, &d, err)
 	                                                        : run_encoded(p, &d, e, err);
 
-	wait_for_helpers(p, &d);
-	pthread_mutex_lock(&p->lock);
-	p->active[worker] = NULL;
-	pthread_mutex_unlock(&p->lock);
+	withdraw(p, &d, worker);
 	if (rc || has_failed(p))
 		return rc;
-	return finish_layer(&p->layers[index], p, &d, err);
+	if (finish_layer(&p->layers[index], p, &d, err))
+		return -1;
+	return p->done ? p->done(p->done_arg, index, err) : 0;
+}
+
+static int drive_layer(
+	struct pipeline *p, size_t worker, size_t index, struct wb_encoder *e, struct wb_err *err)
+{
+	size_t ring = take_ring(p);
+	int rc = drive_with(p, worker, index, ring, e, err);
+
+	give_ring_back(p, ring);
+	return rc;
 }
 
 /* --- workers ------------------------------------------------------------------------------ */
@@ -489,7 +527,7 @@ static int work(void *arg, size_t worker, struct wb_err *err)
 	struct wb_encoder *e = wb_encoder_new(&p->opts->codec);
 	int rc = 0;
 
-	for (size_t index; !rc && take_layer(p, &index);)
+	for (size_t index; !rc && worker < p->drivers && take_layer(p, &index);)
 		rc = drive_layer(p, worker, index, e, err);
 	pthread_mutex_lock(&p->lock);
 	p->failed |= rc != 0;
@@ -501,12 +539,12 @@ static int work(void *arg, size_t worker, struct wb_err *err)
 	return rc;
 }
 
-int wb_pack_pipeline(struct wb_layer *layers, const struct wb_planned_layer *planned,
-	const size_t *todo, size_t n, const struct wb_pack_opts *opts, struct wb_store *store,
-	struct wb_err *err)
+int wb_pack_pipeline(const struct wb_pack_work *w, const struct wb_pack_opts *opts,
+	struct wb_store *store, struct wb_err *err)
 {
 	unsigned workers = opts->jobs ? opts->jobs : wb_pool_cores();
 	size_t piece = WB_PIECE_MAX + wb_codec_bound(&opts->codec, WB_PIECE_MAX);
+	size_t slots = WB_PACK_MEMORY_MAX / piece;
 
 	if (workers > WB_POOL_MAX)
 		workers = WB_POOL_MAX;
@@ -515,17 +553,19 @@ int wb_pack_pipeline(struct wb_layer *layers, const struct wb_planned_layer *pla
 		.changed = PTHREAD_COND_INITIALIZER,
 		.opts = opts,
 		.store = store,
-		.layers = layers,
-		.planned = planned,
-		.todo = todo,
-		.n = n,
+		.layers = w->layers,
+		.planned = w->planned,
+		.todo = w->todo,
+		.n = w->n,
+		.done = w->done,
+		.done_arg = w->done_arg,
 		.workers = workers,
-		.ring = WB_PACK_MEMORY_MAX / piece / workers,
+		.slots = slots,
+		.drivers = workers < slots / RING_MIN ? workers : (unsigned)(slots / RING_MIN),
 	};
 
-	if (!n)
+	if (!p.n)
 		return 0;
-	p.ring = p.ring < RING_MIN ? RING_MIN : p.ring > RING_MAX ? RING_MAX : p.ring;
 	p.active = wb_calloc(workers, sizeof(struct drive *));
 	int rc = wb_pool_run(workers, workers, work, &p, err);
 

@@ -157,9 +157,10 @@ int wb_store_writer_commit(struct wb_store_writer *w, struct wb_store *s, const 
 {
 	wb_autofree char *path = wb_store_blob_path(s, d);
 
-	/* A file of that name that is not believed is damaged: the good copy takes its place. */
+	/* A file of that name that is not believed is damaged: the good copy takes its place, in
+	 * one step, for another process may be doing the same. */
 	if (!wb_store_has(s, d, w->file.size))
-		unlink(path);
+		w->file.flags |= WB_FILE_REPLACE;
 	wb_file_rename(&w->file, path);
 	return wb_file_commit(&w->file, NULL, err);
 }

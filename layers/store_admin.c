@@ -81,6 +81,11 @@ static int by_use(const void *a, const void *b)
 	                                    : by_digest(a, b);
 }
 
+static bool is_temp(const char *name)
+{
+	return !strncmp(name, ".wbtmp.", 7);
+}
+
 struct scan {
 	struct listing blobs;
 	struct wb_store_stats stats;
@@ -93,7 +98,7 @@ static int add_blob(
 	struct wb_digest d;
 
 	if (!wb_digest_parse_hex(&d, name, strlen(name))) {
-		scan->stats.temps++;
+		scan->stats.temps += is_temp(name);
 		return 0;
 	}
 	*wb_vec_push(&scan->blobs.items) = (struct wb_store_entry){
@@ -168,10 +173,9 @@ static int sweep_file(
 	const char *path, const char *name, const struct stat *st, void *arg, struct wb_err *err)
 {
 	struct sweep *sweep = arg;
+	int64_t used = st->st_atime > st->st_mtime ? st->st_atime : st->st_mtime;
 
-	if (sweep->temps_only && strncmp(name, ".wbtmp.", 7))
-		return 0;
-	if (!sweep->temps_only && st->st_mtime >= sweep->before)
+	if (!is_temp(name) && (sweep->temps_only || used >= sweep->before))
 		return 0;
 	sweep->removed->temps++;
 	if (!sweep->dry && unlink(path) && errno != ENOENT)
@@ -179,18 +183,40 @@ static int sweep_file(
 	return 0;
 }
 
-/* With the exclusive lock nobody writes: every temporary is an orphan. */
+/* Every folder directly in dir. */
+static int sweep_folders(const char *dir, struct sweep *sweep, struct wb_err *err)
+{
+	DIR *d = opendir(dir);
+	int rc = 0;
+
+	if (!d)
+		return errno == ENOENT ? 0 : wb_err_sys(err, errno, "cannot read \"%s\"", dir);
+	for (struct dirent *e; !rc && (e = readdir(d));) {
+		wb_autofree char *path = wb_path_join(dir, e->d_name);
+
+		if (e->d_name[0] != '.')
+			rc = each_file(path, sweep_file, sweep, err);
+	}
+	closedir(d);
+	return rc;
+}
+
+/* With the exclusive lock nobody writes: every temporary is an orphan. Records and parts that
+ * nobody asked for since `before` are of no more use than the blobs that they speak of. */
 static int sweep_leftovers(struct wb_store *s, int64_t before, bool dry,
 	struct wb_store_stats *removed, struct wb_err *err)
 {
 	wb_autofree char *parts = wb_path_join(s->dir, "parts");
 	wb_autofree char *locks = wb_path_join(s->dir, "locks");
+	wb_autofree char *records = wb_path_join(s->dir, "index");
 	struct sweep temps = {.dry = dry, .temps_only = true, .removed = removed};
 	struct sweep old = {.before = before, .dry = dry, .removed = removed};
 
 	if (each_file(s->blobs, sweep_file, &temps, err) || each_file(parts, sweep_file, &old, err))
 		return -1;
-	return each_file(locks, sweep_file, &old, err);
+	if (each_file(s->dir, sweep_file, &temps, err) || each_file(locks, sweep_file, &old, err))
+		return -1;
+	return sweep_folders(records, &old, err);
 }
 
 int wb_store_prune(struct wb_store *s, int64_t before, uint64_t keep_bytes, bool dry,
