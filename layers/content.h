@@ -16,6 +16,9 @@ int wb_content_open(const struct wb_content *c, struct wb_err *err);
 int wb_content_check(const struct wb_content *c, int fd, struct wb_err *err);
 /* SHA-256 of the whole content. */
 int wb_content_hash(struct wb_digest *out, const struct wb_content *c, struct wb_err *err);
+/* SHA-256 of a few pieces of it, spread from the first byte to the last: equal files have equal
+ * samples, and weights that are not equal hardly ever do. */
+int wb_content_sample(struct wb_digest *out, const struct wb_content *c, struct wb_err *err);
 /* Byte-for-byte equality (sizes are equal already): stops at the first difference. */
 int wb_content_equal(
 	bool *equal, const struct wb_content *a, const struct wb_content *b, struct wb_err *err);

@@ -1,5 +1,6 @@
 #include "layers/plan.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,95 +13,170 @@
 struct bundling {
 	struct wb_layer_plan *plan;
 	struct wb_layer_limits limits;
-	WB_VEC(size_t) layer_of; /* by node order: index of the layer, for its hard links */
-	size_t open;             /* the open bundle's layer index, SIZE_MAX when none */
+	WB_VEC(size_t) layer_of;        /* by node order: index of the layer, for its hard links */
+	WB_VEC(struct wb_node *) small; /* of the source at hand, in path order */
+	WB_VEC(struct wb_node *) large;
+	WB_VEC(uint64_t) before; /* bytes of small[0 .. i) */
 };
 
-static struct wb_planned_layer *new_layer(struct wb_layer_plan *p, unsigned group)
+static void bundling_release(struct bundling *b)
 {
-	struct wb_planned_layer *l = wb_vec_push(&p->layers);
+	wb_vec_free(&b->layer_of);
+	wb_vec_free(&b->small);
+	wb_vec_free(&b->large);
+	wb_vec_free(&b->before);
+}
 
-	l->group = group;
-	return l;
+/* A number that a name draws, the same everywhere and always. */
+static uint64_t draw(const struct wb_node *node)
+{
+	struct wb_digest d;
+	uint64_t v = 0;
+
+	wb_sha256_once(&d, node->path, strlen(node->path));
+	for (size_t i = 0; i < 8; i++)
+		v = v << 8 | d.bytes[i];
+	return v;
+}
+
+static uint64_t bytes_of(const struct wb_node *node)
+{
+	return node->type == WB_NODE_FILE && !node->same ? node->content.size : 0;
 }
 
 static void put(struct wb_planned_layer *l, struct wb_node *node)
 {
 	*wb_vec_push(&l->nodes) = node;
-	if (node->type != WB_NODE_FILE)
-		return;
-	l->files++;
-	if (!node->same)
-		l->bytes += node->content.size;
+	l->files += node->type == WB_NODE_FILE;
+	l->bytes += bytes_of(node);
 }
 
-/* Does a bundle end before this file? Asked of the file alone, with a chance that grows with its
- * size, so that bundles are about a quarter to all of the budget, and cuts stay where they are. */
-static bool is_cut(const struct wb_node *node, uint64_t bundle)
+static void new_layer(struct bundling *b, unsigned group, struct wb_node *const *nodes, size_t n)
 {
-	struct wb_digest d;
-	uint64_t draw = 0;
+	struct wb_planned_layer *l = wb_vec_push(&b->plan->layers);
 
-	if (node->type != WB_NODE_FILE)
-		return false;
-	wb_sha256_once(&d, node->path, strlen(node->path));
-	for (size_t i = 0; i < 7; i++)
-		draw = draw << 8 | d.bytes[i]; /* 56 bits, even */
-	uint64_t chance = (node->content.size << 20) / (bundle / 2 + 1);
-
-	return (draw >> 36) < chance; /* 20 bits against 20 bits */
+	l->group = group;
+	for (size_t i = 0; i < n; i++) {
+		put(l, nodes[i]);
+		b->layer_of.items[nodes[i]->order] = b->plan->layers.n - 1;
+	}
 }
 
-static bool bundle_is_full(const struct bundling *b, const struct wb_node *node)
+/* Where small[from .. to) is cut: before which file, from < file < to. */
+static size_t find_cut(const struct bundling *b, size_t from, size_t to)
 {
-	const struct wb_planned_layer *l = &b->plan->layers.items[b->open];
+	const uint64_t *before = b->before.items;
+	uint64_t quarter = (before[to] - before[from]) / 4, best = UINT64_MAX;
+	size_t cut = from + (to - from) / 2; /* where one file fills the middle half by itself */
 
-	if (l->group != node->group || l->bytes + node->content.size > b->limits.bundle)
-		return true;
-	return l->bytes >= b->limits.bundle / 4 && is_cut(node, b->limits.bundle);
+	for (size_t i = from + 1; i < to; i++) {
+		if (before[i] - before[from] < quarter || before[to] - before[i] < quarter)
+			continue;
+		uint64_t v = draw(b->small.items[i]);
+
+		if (v > best)
+			continue;
+		best = v;
+		cut = i;
+	}
+	return cut;
 }
 
-static void place(struct bundling *b, struct wb_node *node)
+static void bundle(struct bundling *b, unsigned group, size_t from, size_t to)
 {
-	bool large = node->type == WB_NODE_FILE && node->content.size >= b->limits.large_file;
+	while (to - from > 1 && b->before.items[to] - b->before.items[from] > b->limits.bundle) {
+		size_t cut = find_cut(b, from, to);
 
-	if (node->same) {
-		size_t at = b->layer_of.items[node->same->order];
-
-		put(&b->plan->layers.items[at], node);
-		return;
+		bundle(b, group, from, cut);
+		from = cut;
 	}
-	if (large) {
-		put(new_layer(b->plan, node->group), node);
-		b->layer_of.items[node->order] = b->plan->layers.n - 1;
-		return;
-	}
-	if (b->open == SIZE_MAX || bundle_is_full(b, node)) {
-		new_layer(b->plan, node->group);
-		b->open = b->plan->layers.n - 1;
-	}
-	put(&b->plan->layers.items[b->open], node);
-	b->layer_of.items[node->order] = b->open;
+	if (to > from)
+		new_layer(b, group, b->small.items + from, to - from);
 }
 
 /* A directory is an entry of its own only when nothing below it brings it along. */
-static bool is_empty_dir(const struct wb_tree *t, size_t i)
+static bool is_entry(const struct wb_tree *t, size_t i)
 {
 	const struct wb_node *node = t->nodes.items[i];
 
-	if (node->type != WB_NODE_DIR)
-		return false;
-	return i + 1 == t->nodes.n || !wb_path_within(t->nodes.items[i + 1]->path, node->path);
+	return node->type != WB_NODE_DIR || i + 1 == t->nodes.n ||
+	       !wb_path_within(t->nodes.items[i + 1]->path, node->path);
 }
 
-static int by_path(const void *a, const void *b)
+static void place_group(struct bundling *b, const struct wb_tree *t, unsigned group)
 {
-	const struct wb_node *const *x = a, *const *y = b;
+	uint64_t bytes = 0;
 
-	return (*x)->order < (*y)->order ? -1 : (*x)->order > (*y)->order;
+	b->small.n = b->large.n = b->before.n = 0;
+	for (size_t i = 0; i < t->nodes.n; i++) {
+		struct wb_node *node = t->nodes.items[i];
+
+		if (node->group != group || node->same || !is_entry(t, i))
+			continue;
+		if (bytes_of(node) >= b->limits.large_file) {
+			*wb_vec_push(&b->large) = node;
+			continue;
+		}
+		*wb_vec_push(&b->small) = node;
+		*wb_vec_push(&b->before) = bytes;
+		bytes += bytes_of(node);
+	}
+	*wb_vec_push(&b->before) = bytes;
+	bundle(b, group, 0, b->small.n);
+	wb_vec_foreach (node, &b->large)
+		new_layer(b, group, node, 1);
 }
 
-static void merge_into(struct wb_layer_plan *p, size_t at)
+static void place_links(struct bundling *b, const struct wb_tree *t)
+{
+	wb_vec_foreach (node, &t->nodes)
+		if ((*node)->same)
+			put(&b->plan->layers.items[b->layer_of.items[(*node)->same->order]], *node);
+}
+
+/* --- the budget --------------------------------------------------------------------------- */
+
+/* What it costs to merge two neighbours: the size of what comes out, but only roughly, lest a few
+ * bytes more or less choose others. Among equals the name decides. */
+struct price {
+	bool strangers; /* of two sources */
+	unsigned size;
+	uint64_t draw;
+};
+
+static unsigned rough_size(uint64_t bytes)
+{
+	unsigned log = 63u - (unsigned)__builtin_clzll(bytes | 1);
+
+	return log * 2 + (log && (bytes >> (log - 1) & 1));
+}
+
+static bool is_cheaper(const struct price *a, const struct price *b)
+{
+	if (a->strangers != b->strangers)
+		return b->strangers;
+	return a->size != b->size ? a->size < b->size : a->draw < b->draw;
+}
+
+static size_t cheapest_merge(const struct wb_layer_plan *p, const uint64_t *draws)
+{
+	struct price best = {.strangers = true, .size = UINT_MAX};
+	size_t at = 0;
+
+	for (size_t i = 0; i + 1 < p->layers.n; i++) {
+		const struct wb_planned_layer *a = &p->layers.items[i], *b = a + 1;
+		struct price price = {
+			a->group != b->group, rough_size(a->bytes + b->bytes), draws[i + 1]};
+
+		if (!is_cheaper(&price, &best))
+			continue;
+		best = price;
+		at = i;
+	}
+	return at;
+}
+
+static void merge_next(struct wb_layer_plan *p, size_t at)
 {
 	struct wb_planned_layer *a = &p->layers.items[at], *b = a + 1;
 
@@ -112,65 +188,49 @@ static void merge_into(struct wb_layer_plan *p, size_t at)
 	memmove(b, b + 1, (p->layers.n - at - 2) * sizeof(*b));
 	p->layers.n--;
 	p->merged++;
-	if (a->nodes.n)
-		qsort(a->nodes.items, a->nodes.n, sizeof(*a->nodes.items), by_path);
 }
 
-/* Neighbours of one source first; the pair that is smallest together. */
-static size_t cheapest_merge(const struct wb_layer_plan *p)
+static void keep_budget(struct wb_layer_plan *p, size_t most)
 {
-	size_t best = 0;
-	uint64_t best_cost = UINT64_MAX;
+	wb_autofree uint64_t *draws = wb_calloc(p->layers.n, sizeof(*draws));
 
-	for (size_t i = 0; i + 1 < p->layers.n; i++) {
-		const struct wb_planned_layer *a = &p->layers.items[i];
-		uint64_t cost = (a[0].bytes + a[1].bytes) >> 1;
+	for (size_t i = 0; i < p->layers.n; i++)
+		draws[i] = draw(p->layers.items[i].nodes.items[0]);
+	while (p->layers.n > most && p->layers.n > 1) {
+		size_t at = cheapest_merge(p, draws);
 
-		if (a[0].group != a[1].group)
-			cost |= 1ull << 63;
-		if (cost < best_cost) {
-			best = i;
-			best_cost = cost;
-		}
+		merge_next(p, at);
+		memmove(draws + at + 1, draws + at + 2, (p->layers.n - at - 1) * sizeof(*draws));
 	}
-	return best;
+}
+
+/* --- the plan ----------------------------------------------------------------------------- */
+
+static int by_path(const void *a, const void *b)
+{
+	const struct wb_node *const *x = a, *const *y = b;
+
+	return (*x)->order < (*y)->order ? -1 : (*x)->order > (*y)->order;
 }
 
 void wb_layer_plan_make(
 	struct wb_layer_plan *out, const struct wb_tree *t, const struct wb_layer_limits *limits)
 {
-	struct bundling b = {.plan = out, .limits = *limits, .open = SIZE_MAX};
+	WB_AUTO(bundling_release) struct bundling b = {.plan = out, .limits = *limits};
 
 	*out = WB_LAYER_PLAN_INIT;
 	if (!b.limits.large_file)
 		b.limits.large_file = DEFAULT_LARGE_FILE;
 	if (!b.limits.bundle)
 		b.limits.bundle = DEFAULT_BUNDLE;
-	if (!b.limits.max_layers)
-		b.limits.max_layers = WB_LAYERS_MAX;
 	for (size_t i = 0; i < t->nodes.n; i++)
 		wb_vec_push(&b.layer_of);
-	/* Group by group, so that a bundle of one source stays open while large files pass by. */
-	for (unsigned group = 0; group < t->groups.n; group++) {
-		b.open = SIZE_MAX;
-		for (size_t i = 0; i < t->nodes.n; i++) {
-			struct wb_node *node = t->nodes.items[i];
-
-			if (node->group != group || node->same)
-				continue;
-			if (node->type != WB_NODE_DIR || is_empty_dir(t, i))
-				place(&b, node);
-		}
-	}
-	for (size_t i = 0; i < t->nodes.n; i++)
-		if (t->nodes.items[i]->same)
-			place(&b, t->nodes.items[i]);
-	wb_vec_free(&b.layer_of);
+	for (unsigned group = 0; group < t->groups.n; group++)
+		place_group(&b, t, group);
+	place_links(&b, t);
+	keep_budget(out, b.limits.max_layers ? b.limits.max_layers : WB_LAYERS_MAX);
 	wb_vec_foreach (l, &out->layers)
-		if (l->nodes.n)
-			qsort(l->nodes.items, l->nodes.n, sizeof(*l->nodes.items), by_path);
-	while (out->layers.n > b.limits.max_layers && out->layers.n > 1)
-		merge_into(out, cheapest_merge(out));
+		qsort(l->nodes.items, l->nodes.n, sizeof(*l->nodes.items), by_path);
 }
 
 void wb_layer_plan_release(struct wb_layer_plan *p)

@@ -1,10 +1,12 @@
 /* Which files share a layer.
  *
  * A large file has a layer of its own, so that it is pulled, unpacked and reused by itself; small
- * ones are bundled per source. Where one bundle ends and the next begins is decided by the paths
- * (and sizes) next to the cut alone, so a file that comes, goes or grows rewrites its own bundle
- * and no other. Hard links (equal files) lie in the layer of the first of them. When there would be
- * more layers than the budget allows, the smallest neighbours are merged.
+ * ones are bundled per source. A source whose small files are more than a bundle holds is cut in
+ * two, and each part again, until all fit. The cut goes before the file whose name draws lowest (a
+ * hash decides) in the middle half of the bytes: it stays there whatever comes, goes or grows
+ * elsewhere, so a change rewrites the bundle that it is in and hardly ever another. Hard links
+ * (equal files) lie in the layer of the first of them. When there would be more layers than the
+ * budget allows, small neighbours are merged, again in an order that names decide.
  *
  * Pure: a tree gives the same plan everywhere. */
 #ifndef WB_LAYERS_PLAN_H

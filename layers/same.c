@@ -62,30 +62,75 @@ static int compare_pair(struct wb_node *a, struct wb_node *b, struct wb_err *err
 	return 0;
 }
 
-static int settle_class(void *arg, size_t index, struct wb_err *err)
+static int settle_by_digest(struct wb_node **files, size_t n, struct wb_err *err)
 {
-	struct search *s = arg;
-	const struct size_class *c = &s->classes.items[index];
-	struct wb_node **files = s->files.items + c->first;
-
-	if (c->n == 2 && files[0]->content.size >= COMPARE_MIN && files[0]->content.path &&
-		files[1]->content.path)
-		return compare_pair(files[0], files[1], err);
-	for (size_t i = 0; i < c->n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct wb_content *content = &files[i]->content;
 
 		if (!content->digest_known && wb_content_hash(&content->digest, content, err))
 			return -1;
 		content->digest_known = true;
 	}
-	qsort(files, c->n, sizeof(*files), by_content);
-	for (size_t i = 1; i < c->n; i++) {
+	qsort(files, n, sizeof(*files), by_content);
+	for (size_t i = 1; i < n; i++) {
 		struct wb_node *before = files[i - 1];
 
 		if (wb_digest_equal(&files[i]->content.digest, &before->content.digest))
 			files[i]->same = before->same ? before->same : before;
 	}
 	return 0;
+}
+
+struct sampled {
+	struct wb_digest sample;
+	struct wb_node *node;
+};
+
+static int by_sample(const void *a, const void *b)
+{
+	const struct sampled *x = a, *y = b;
+	int c = memcmp(x->sample.bytes, y->sample.bytes, 32);
+
+	return c ? c : x->node->order < y->node->order ? -1 : x->node->order > y->node->order;
+}
+
+static int settle_by_sample(struct wb_node **files, size_t n, struct wb_err *err)
+{
+	wb_autofree struct sampled *list = wb_calloc(n, sizeof(*list));
+
+	for (size_t i = 0; i < n; i++) {
+		list[i].node = files[i];
+		if (wb_content_sample(&list[i].sample, &files[i]->content, err))
+			return -1;
+	}
+	qsort(list, n, sizeof(*list), by_sample);
+	for (size_t i = 0; i < n; i++)
+		files[i] = list[i].node;
+	for (size_t i = 0, k; i < n; i += k) {
+		for (k = 1; i + k < n; k++)
+			if (!wb_digest_equal(&list[i].sample, &list[i + k].sample))
+				break;
+		if (k == 2 && compare_pair(files[i], files[i + 1], err))
+			return -1;
+		if (k > 2 && settle_by_digest(files + i, k, err))
+			return -1;
+	}
+	return 0;
+}
+
+static int settle_class(void *arg, size_t index, struct wb_err *err)
+{
+	struct search *s = arg;
+	const struct size_class *c = &s->classes.items[index];
+	struct wb_node **files = s->files.items + c->first;
+	bool read = files[0]->content.size >= COMPARE_MIN, known = true;
+
+	for (size_t i = 0; i < c->n; i++) {
+		known &= files[i]->content.digest_known;
+		read &= files[i]->content.path != NULL;
+	}
+	return known || !read ? settle_by_digest(files, c->n, err)
+	                      : settle_by_sample(files, c->n, err);
 }
 
 static void cut_classes(struct search *s)

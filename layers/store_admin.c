@@ -117,6 +117,8 @@ static int count_part(
 {
 	struct wb_store_stats *stats = arg;
 
+	if (!wb_str_ends(name, ".part"))
+		return 0;
 	stats->parts++;
 	stats->part_bytes += (uint64_t)st->st_blocks * 512;
 	return 0;

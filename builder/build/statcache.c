@@ -166,7 +166,7 @@ static const struct wb_digest *digest_of(const struct wb_statcache *c, const str
 {
 	const struct wb_node *holder = node->same ? node->same : node;
 
-	if (node->type != WB_NODE_FILE || node->content.immutable ||
+	if (node->type != WB_NODE_FILE || !node->content.path || node->content.immutable ||
 		!holder->content.digest_known || !settled(c, &node->content) ||
 		!wb_path_within(node->content.path, c->dir))
 		return NULL;
