@@ -291,8 +291,9 @@ static size_t inflate_piece(struct wb_encoder *e, const uint8_t *piece, size_t p
 	z->avail_in = (uInt)piece_n;
 	z->next_out = e->decoded;
 	z->avail_out = WB_PIECE_MAX + 1;
-	/* a piece does not end the stream, and nothing of it is left over */
-	if (inflate(z, Z_SYNC_FLUSH) != Z_OK || z->avail_in)
+	/* A piece does not end the stream, nothing of it is left over, and (data_type, see zlib.h)
+	 * it ends between two blocks and between two bytes. */
+	if (inflate(z, Z_SYNC_FLUSH) != Z_OK || z->avail_in || z->data_type != 128)
 		return SIZE_MAX;
 	return WB_PIECE_MAX + 1 - z->avail_out;
 }

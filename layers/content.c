@@ -108,7 +108,7 @@ int wb_content_sample(struct wb_digest *out, const struct wb_content *c, struct 
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
 	wb_sha256_init(&sha);
 	for (uint64_t i = 0; i < SAMPLES; i++) {
-		uint64_t at = (c->size - SAMPLE_SIZE) / (SAMPLES - 1) * i;
+		uint64_t at = (c->size - SAMPLE_SIZE) * i / (SAMPLES - 1);
 
 		if (wb_file_read_full(fd, chunk, sizeof(chunk), (int64_t)at, c->path, err))
 			return -1;

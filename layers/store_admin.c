@@ -56,9 +56,12 @@ static int add_layer_digest(
 	struct listing *layers = arg;
 	struct wb_digest d;
 
+	const struct timespec times[2] = {st->st_atim, {.tv_nsec = UTIME_OMIT}};
+
 	wb_buf_init(&text, 1u << 20, "layer record");
 	if (wb_file_read(&text, path, &ignored))
 		return 0;
+	(void)utimensat(AT_FDCWD, path, times, 0); /* looking through them is not using them */
 	wb_autojson json_t *record = wb_json_parse(text.data, text.len, path, &ignored);
 	const char *digest = wb_json_str_opt(json_object_get(record, "value"), "digest");
 

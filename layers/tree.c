@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/path.h"
+#include "base/text.h"
 #include "layers/content.h"
 #include "layers/same.h"
 
@@ -93,7 +94,7 @@ static struct wb_node *add(struct wb_tree *t, unsigned group, const char *path,
 	const char *why = wb_path_unsafe(path, len);
 
 	if (why) {
-		wb_autofree char *shown = wb_strdup(path);
+		wb_autofree char *shown = wb_text_quote(path, 300);
 
 		wb_err_set(err, WB_ERR_CONFIG, "%s: the name \"%s\" %s",
 			t->groups.items[group].label, shown, why);
