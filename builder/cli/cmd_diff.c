@@ -217,9 +217,9 @@ const struct wb_command wb_cmd_diff = {
 	.operands = "IMAGE IMAGE",
 	.summary = "what changed between two images, by layer and by file",
 	.about = "Compares the second image with the first, platform by platform: which layers "
-                 "someone "
+		 "someone "
 		 "who has\nthe first must pull, how many bytes they share, and which files were "
-                 "added, "
+		 "added, "
 		 "removed or changed.\nNo weights are read.",
 	.min_operands = 2,
 	.max_operands = 2,

@@ -28,6 +28,8 @@ if sys.argv[1:] == ["forgets"]:
 print(repr(Model(lazy_data_resolver=resolver).load()))
 resolver.raise_if_not_collected()
 END
+# server [forgets]
+# shellcheck disable=SC2120
 server() {
 	python3 "$T_TMP/server.py" "$@"
 }
