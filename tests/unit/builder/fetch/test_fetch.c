@@ -57,8 +57,8 @@ static void test_survives_faults(void **state)
 		"{\"match\":\".\",\"kind\":\"reset\",\"times\":2}",
 		"{\"match\":\".\",\"kind\":\"truncate\",\"after\":1234567,\"times\":3}",
 		"{\"match\":\".\",\"kind\":\"stall\",\"after\":700000,\"times\":1}",
-		"{\"match\":\".\",\"kind\":\"status\",\"status\":503,\"times\":3,"
-		"\"headers\":{\"Retry-After\":\"0\"}}",
+		("{\"match\":\".\",\"kind\":\"status\",\"status\":503,\"times\":3,"
+		 "\"headers\":{\"Retry-After\":\"0\"}}"),
 		"{\"match\":\".\",\"kind\":\"status\",\"status\":429,\"times\":2}",
 		"{\"match\":\".\",\"kind\":\"lie\",\"after\":-1000,\"times\":2}",
 		"{\"match\":\".\",\"kind\":\"lie\",\"after\":1000,\"times\":2}",
