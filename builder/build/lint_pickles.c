@@ -10,7 +10,7 @@
 /* The worst imports first, as "a, b, c and 3 more". */
 static char *imports(const struct wb_pickle *p, enum wb_import_kind from)
 {
-	struct wb_buf b;
+	WB_AUTO(wb_buf_release) struct wb_buf b;
 	size_t n = 0;
 
 	wb_buf_init(&b, 8192, "imports");

@@ -79,7 +79,7 @@ static void add_saving(struct wb_buf *b, struct saving s, const char *what)
 /* What could go, as one sentence; "" when nothing stands out. */
 static char *advice(struct wb_lint *l, struct saving again)
 {
-	struct wb_buf b;
+	WB_AUTO(wb_buf_release) struct wb_buf b;
 
 	wb_buf_init(&b, 4096, "advice");
 	add_saving(&b, again, "weights in a second format");
