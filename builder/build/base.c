@@ -33,6 +33,9 @@ static int each_platform(const char *list,
 	int (*each)(void *arg, const struct wb_platform *p, struct wb_err *err), void *arg,
 	struct wb_err *err)
 {
+	if (!*list)
+		return wb_err_set(err, WB_ERR_USAGE,
+			"--platform: no platform given (as linux/amd64,linux/arm64)");
 	while (*list) {
 		size_t n = strcspn(list, ",");
 		wb_autofree char *word = wb_strndup(list, n);

@@ -40,12 +40,12 @@ json_t *wb_findings_json(const struct wb_findings *f)
 
 		wb_json_set_str(o, "severity", wb_severity_word(finding->severity));
 		wb_json_set_str(o, "id", finding->id);
-		wb_json_set_str(o, "file", f->file);
+		wb_json_set_text(o, "file", f->file);
 		if (finding->pos.line) {
 			wb_json_set_u64(o, "line", finding->pos.line);
 			wb_json_set_u64(o, "column", finding->pos.column);
 		}
-		wb_json_set_str(o, "text", finding->text);
+		wb_json_set_text(o, "text", finding->text);
 		if (finding->hint)
 			wb_json_set_str(o, "hint", finding->hint);
 		wb_json_append(out, o);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 #include "base/pool.h"
 #include "builder/cli/transfer.h"
 
@@ -46,6 +48,12 @@ static int read_pairs(const char *const **list, void *vec, const struct wb_args 
 		if (!strchr(*text, '=') || **text == '=')
 			return wb_err_set(err, WB_ERR_USAGE, "--%s \"%s\" is not KEY=VALUE",
 				wb_options[opt].name, *text);
+		if (!wb_utf8_valid(*text, strlen(*text))) {
+			wb_autofree char *shown = wb_text_quote(*text, 200);
+
+			return wb_err_set(err, WB_ERR_USAGE, "--%s \"%s\" is not UTF-8",
+				wb_options[opt].name, shown);
+		}
 		*wb_vec_push(out) = *text;
 	}
 	wb_vec_push(out); /* the NULL at the end */

@@ -54,7 +54,7 @@ static int list(struct wb_store *s, const struct wb_args *args, struct wb_err *e
 	}
 	json_t *report = json_object();
 
-	wb_json_set_str(report, "path", wb_store_path(s));
+	wb_json_set_text(report, "path", wb_store_path(s));
 	wb_json_set_u64(report, "bytes", stats.bytes);
 	wb_json_set_u64(report, "partBytes", stats.part_bytes);
 	wb_json_set(report, "blobs", blobs);

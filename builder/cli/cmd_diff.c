@@ -137,7 +137,7 @@ static json_t *comparison_json(const struct comparison *c)
 		wb_autofree char *path = wb_text_quote((f->to ? f->to : f->from)->path, 16384);
 		wb_autofree char *absolute = wb_asprintf("/%s", path);
 
-		wb_json_set_str(entry, "path", absolute);
+		wb_json_set_text(entry, "path", absolute);
 		wb_json_set_str(entry, "change", words[f->kind]);
 		if (f->from)
 			wb_json_set_u64(entry, "oldSize", f->from->size);

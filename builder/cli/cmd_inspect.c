@@ -38,12 +38,12 @@ static json_t *files_json(const struct wb_bundle_manifest *m)
 		json_t *o = json_object();
 		wb_autofree char *path = wb_asprintf("/%s", e->path);
 
-		wb_json_set_str(o, "path", path);
+		wb_json_set_text(o, "path", path);
 		if (e->type == WB_BUNDLE_FILE) {
 			wb_json_set_u64(o, "size", e->size);
 			wb_json_set_str(o, "sha256", wb_digest_hex(&e->digest).s);
 		} else if (e->type == WB_BUNDLE_SYMLINK) {
-			wb_json_set_str(o, "target", e->target);
+			wb_json_set_text(o, "target", e->target);
 		}
 		wb_json_set_str(o, "source", m->sources.items[e->source].label);
 		wb_json_append(out, o);

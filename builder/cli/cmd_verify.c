@@ -16,7 +16,7 @@ static void add_problem(void *arg, const char *line)
 	json_t *list = *(json_t **)arg;
 
 	if (list)
-		wb_json_append(list, json_string(line));
+		wb_json_append(list, wb_json_text(line));
 	else
 		printf("%s\n", line);
 }
@@ -26,7 +26,7 @@ static void print_report(
 {
 	json_t *report = json_object();
 
-	wb_json_set_str(report, "checked", what);
+	wb_json_set_text(report, "checked", what);
 	wb_json_set_u64(report, "files", files);
 	wb_json_set_u64(report, "bytes", bytes);
 	wb_json_set(report, "ok", json_boolean(ok));

@@ -33,7 +33,9 @@ static int add(
 {
 	struct wb_content c = {.digest_known = true, .immutable = true, .size = 3};
 
-	wb_sha256_once(&c.digest, path, strlen(path));
+	wb_autofree char *text = wb_asprintf("%u %s", group, path);
+
+	wb_sha256_once(&c.digest, text, strlen(text));
 	return wb_tree_add_file(&f->tree, group, path, mode, &c, err);
 }
 
@@ -92,6 +94,18 @@ static void one_path_from_two_sources_names_both(void **state)
 	assert_err(
 		wb_tree_add_symlink(&f->tree, f->weights, "app/x", "y", &err), &err, WB_ERR_CONFIG);
 	assert_contains(err.text, "is a file in data and a symbolic link in file:///w");
+}
+
+static void equal_files_at_one_path_are_one(void **state)
+{
+	struct fixture *f = *state;
+	struct wb_content c = {.digest_known = true, .immutable = true, .size = 3};
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_ok(wb_tree_add_file(&f->tree, f->data, "x", 0644, &c, &err), &err);
+	assert_ok(wb_tree_add_file(&f->tree, f->weights, "x", 0600, &c, &err), &err);
+	assert_err(
+		wb_tree_add_file(&f->tree, f->weights, "x", 0755, &c, &err), &err, WB_ERR_CONFIG);
 }
 
 static void a_file_is_no_folder(void **state)
@@ -163,6 +177,7 @@ int main(void)
 		CASE(paths_come_out_sorted_with_their_folders),
 		CASE(modes_are_normalised),
 		CASE(one_path_from_two_sources_names_both),
+		CASE(equal_files_at_one_path_are_one),
 		CASE(a_file_is_no_folder),
 		CASE(the_same_folder_twice_is_fine),
 		CASE(unsafe_names_are_shown_and_refused),
