@@ -38,6 +38,9 @@ void wb_local_result_release(struct wb_local_result *r)
 	wb_vec_foreach (name, &r->left_out)
 		free(*name);
 	wb_vec_free(&r->left_out);
+	wb_vec_foreach (path, &r->own)
+		free(*path);
+	wb_vec_free(&r->own);
 	wb_vec_foreach (name, &r->filtered_names)
 		free(*name);
 	wb_vec_free(&r->filtered_names);
@@ -76,6 +79,18 @@ static bool never_packed(const struct walk *w, const char *rel)
 	for (size_t i = 0; w->opts->never && w->opts->never[i]; i++)
 		if (!strcmp(w->opts->never[i], rel))
 			return true;
+	return false;
+}
+
+/* An image that an earlier build left here must not become a part of the next one. */
+static bool is_own(struct walk *w, const char *path)
+{
+	for (size_t i = 0; i < w->opts->n_own; i++) {
+		if (strcmp(w->opts->own[i], path))
+			continue;
+		*wb_vec_push(&w->out->own) = wb_strdup(path);
+		return true;
+	}
 	return false;
 }
 
@@ -151,6 +166,8 @@ static int walk_entry(struct walk *w, const char *path, const char *rel, struct 
 
 	if (lstat(path, &st))
 		return wb_err_sys(err, errno, "cannot look at \"%s\"", path);
+	if (is_own(w, path))
+		return 0;
 	if (never_packed(w, rel)) {
 		*wb_vec_push(&w->out->left_out) = wb_strdup(rel);
 		return 0;

@@ -19,13 +19,16 @@ struct wb_local_opts {
 	size_t *hits;                   /* for the filter's patterns (wb_glob_keeps), or NULL */
 	const char *const *never;       /* names directly in the folder that are never packed, or
 	                                 * NULL; ends with NULL */
-	struct wb_statcache *cache;     /* or NULL */
+	char *const *own; /* absolute paths that wbuild itself writes, n_own of them: left out */
+	size_t n_own;
+	struct wb_statcache *cache; /* or NULL */
 };
 
 #define WB_FILTERED_KEPT 10000
 
 struct wb_local_result {
 	size_t files, links, ignored, filtered;
+	WB_VEC(char *) own;            /* of `own`: those that were there */
 	WB_VEC(char *) left_out;       /* of `never`: names that were there */
 	WB_VEC(char *) filtered_names; /* at most WB_FILTERED_KEPT of them */
 };

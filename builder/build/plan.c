@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/path.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "builder/build/local.h"
+#include "builder/fetch/lockfile.h"
 
 #define DATA_MOUNT "/app/data"
 
@@ -38,6 +40,28 @@ static struct wb_statcache *open_cache(struct wb_plan *p, struct wb_store *store
 	return c;
 }
 
+/* The path as a walk will meet it: the folder's own links resolved. */
+static void add_own(struct wb_plan *p, const char *path)
+{
+	wb_autofree char *cwd = getcwd(NULL, 0);
+	wb_autofree char *absolute = wb_path_normalize(cwd ? cwd : "/", path);
+	wb_autofree char *dir = wb_path_dirname(absolute);
+	wb_autofree char *real = realpath(dir, NULL);
+
+	if (real)
+		*wb_vec_push(&p->own) = wb_path_join(real, wb_path_basename(absolute));
+}
+
+static void note_own(struct wb_plan *p, struct wb_store *store, const char *const *written)
+{
+	wb_autofree char *lock = wb_path_join(p->dir, WB_LOCK_NAME);
+
+	add_own(p, lock);
+	add_own(p, wb_store_path(store));
+	for (; written && *written; written++)
+		add_own(p, *written);
+}
+
 /* --- data/ -------------------------------------------------------------------------------- */
 
 static void tell_left_out(const struct wb_local_result *r, const char *folder)
@@ -46,6 +70,8 @@ static void tell_left_out(const struct wb_local_result *r, const char *folder)
 		wb_note("%s/%s holds credentials: it is read where a source needs it, and not "
 			"packed",
 			folder, *name);
+	wb_vec_foreach (path, &r->own)
+		wb_note("\"%s\" is what wbuild writes: not packed", *path);
 	if (r->ignored)
 		wb_note("%s: .truss_ignore leaves out %zu %s", folder, r->ignored,
 			r->ignored == 1 ? "entry" : "entries");
@@ -74,6 +100,8 @@ static int add_data(struct wb_plan *p, struct wb_store *store, struct wb_err *er
 		.ignore = ignore,
 		.ignore_prefix = c->data_dir,
 		.never = legacy_credentials,
+		.own = p->own.items,
+		.n_own = p->own.n,
 		.cache = open_cache(p, store, dir),
 	};
 	WB_AUTO(wb_local_result_release) struct wb_local_result result;
@@ -135,6 +163,8 @@ static int add_local_weights(
 		.dest = s->mount,
 		.filter = s,
 		.hits = hits,
+		.own = p->own.items,
+		.n_own = p->own.n,
 		.cache = open_cache(p, store, path),
 	};
 	WB_AUTO(wb_local_result_release) struct wb_local_result result = {0};
@@ -148,6 +178,7 @@ static int add_local_weights(
 		wb_err_at(err, c->file, s->pos.line, s->pos.column, "%s", why.text);
 		return -1;
 	}
+	tell_left_out(&result, s->uri.text);
 	struct wb_plan_source *source = &p->sources.items[group];
 
 	source->hits = wb_steal(hits);
@@ -259,6 +290,7 @@ int wb_plan_make(struct wb_plan *out, const struct wb_config *c, struct wb_store
 	*out = (struct wb_plan){.config = c, .dir = realpath(c->dir, NULL)};
 	if (!out->dir)
 		return wb_err_sys(err, errno, "cannot read \"%s\"", c->dir);
+	note_own(out, store, opts->written);
 	if (add_data(out, store, err))
 		return -1;
 	wb_vec_foreach (s, &c->sources)
@@ -303,6 +335,9 @@ void wb_plan_release(struct wb_plan *p)
 		wb_vec_free(&s->filtered);
 	}
 	wb_vec_free(&p->sources);
+	wb_vec_foreach (path, &p->own)
+		free(*path);
+	wb_vec_free(&p->own);
 	wb_vec_foreach (f, &p->files)
 		free(f->path);
 	wb_vec_free(&p->files);

@@ -17,6 +17,7 @@ struct wb_plan_opts {
 	bool go_on; /* a remote source that cannot be listed stops nothing: see unlisted */
 	bool bundle_volumes;
 	unsigned jobs;
+	const char *const *written; /* paths that this run writes, as given; NULL at the end */
 	struct wb_remote_plan_opts remote;
 };
 
@@ -43,7 +44,8 @@ struct wb_plan_source {
 
 struct wb_plan {
 	const struct wb_config *config;
-	char *dir; /* the config's folder, absolute */
+	char *dir;          /* the config's folder, absolute */
+	WB_VEC(char *) own; /* what wbuild itself writes: outputs, the store, the lockfile */
 	struct wb_tree tree;
 	WB_VEC(struct wb_plan_source) sources; /* index: the tree's group */
 	WB_VEC(struct wb_plan_file) files;

@@ -61,6 +61,21 @@ static int read_pairs(const char *const **list, void *vec, const struct wb_args 
 	return 0;
 }
 
+/* What must not be packed when it lies in a source's folder. */
+static void list_written(struct wb_build_args *out, const struct wb_args *args)
+{
+	static const enum wb_opt files[] = {OPT_METADATA_FILE, OPT_IIDFILE};
+
+	wb_vec_foreach (o, &out->outputs)
+		if (o->dest)
+			*wb_vec_push(&out->written) = o->dest;
+	for (size_t i = 0; i < WB_ARRAY_LEN(files); i++)
+		if (wb_args_has(args, files[i]))
+			*wb_vec_push(&out->written) = wb_args_last(args, files[i]);
+	wb_vec_push(&out->written); /* the NULL at the end */
+	out->opts.plan.written = out->written.items;
+}
+
 static int read_compat(struct wb_build_opts *o, const char *compression, const struct wb_args *args,
 	struct wb_err *err)
 {
@@ -141,6 +156,7 @@ int wb_build_args_read(struct wb_build_args *out, const struct wb_args *args, st
 		read_pairs(&o->env, &out->env, args, OPT_ENV, err))
 		return -1;
 	o->plan.jobs = o->jobs;
+	list_written(out, args);
 	if (read_remote(out, args, err))
 		return -1;
 	if (o->place.rate_limit) /* each worker has connections of its own */
@@ -160,5 +176,6 @@ void wb_build_args_release(struct wb_build_args *b)
 	wb_vec_free(&b->annotations);
 	wb_vec_free(&b->env);
 	wb_vec_free(&b->secrets);
+	wb_vec_free(&b->written);
 	free(b->mounts);
 }
