@@ -2,8 +2,8 @@
 # The runtime stub finds and names what is not as it was packed. No container is needed for that:
 # the bundle is checked where it lies, with --from.
 . "$(dirname "$0")/../../lib.sh"
-INIT=${WBUILD%/*}/stub/init-amd64
-[ -x "$INIT" ] || INIT=${WBUILD%/*}/wbuild-init
+t_use images
+t_use roots
 
 root=$T_TMP/root
 mkdir -p "$root/app/data/sub dir" "$root/models/m"
