@@ -488,6 +488,7 @@ static void prune_waits_for_users(void **state)
 	nanosleep(&wait, NULL);
 	assert_int_equal(count_entries(p->dir, "blobs/sha256"), 1);
 	wb_store_close(p->store);
+	p->store = NULL;
 	waitpid(pid, &status, 0);
 	assert_int_equal(status, 0);
 	p->store = open_store(p->dir);
