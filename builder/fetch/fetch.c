@@ -370,10 +370,10 @@ static void fill(struct wb_fetch *d)
 static void adapt_window(struct wb_fetch *d, int64_t now, double rate)
 {
 	if (d->patience) {
-		d->limit = d->limit > 1 ? d->limit / 2 : 1;
+		d->limit = d->best_limit = d->limit > 1 ? d->limit / 2 : 1;
 		d->settled_until = now + 10000;
 		d->best_rate = 0;
-	} else if (now < d->settled_until || d->active < d->limit) {
+	} else if (now < d->settled_until || d->active < d->limit || rate == 0) {
 		return;
 	} else if (d->window_starved) {
 		d->settled_until = now + 2000;
@@ -548,7 +548,7 @@ int wb_fetch(struct wb_fetch_item *items, size_t n, const struct wb_fetch_opts *
 
 	wb_fetch_find(items, n, opts->store);
 	d.most = opts->connections ? opts->connections : WB_FETCH_CONNECTIONS;
-	d.limit = d.most < FIRST_CONNECTIONS ? d.most : FIRST_CONNECTIONS;
+	d.limit = d.best_limit = d.most < FIRST_CONNECTIONS ? d.most : FIRST_CONNECTIONS;
 	int rc = add_files(&d, &table, items, n, err);
 
 	if (rc == 0 && d.files.n) {

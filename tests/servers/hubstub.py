@@ -14,7 +14,7 @@ Control (POST JSON, on either port):
     /-/set     {"page": 1000, "url_ttl": 3600, "rate": bytes/s for each connection, "tokens": {…},
                 "quota": n: requests until 429, "window": seconds}
     /-/fault   {"match": REGEX, "on": "hub"|"cdn", "kind": reset|stall|status|truncate|corrupt|
-                lie|expire, "after": bytes, "times": n, "status": 503, "headers": {}, "skip": n}
+                lie|expire|delay, "after": bytes, "times": n, "status": 503, "headers": {}, "skip": n}
     /-/clear   forgets faults and the log
 GET /-/log gives the requests so far.
 """
@@ -212,6 +212,8 @@ class Handler(BaseHTTPRequestHandler):
         if fault and fault["kind"] == "reset" and not fault.get("after"):
             self.abort()
             return
+        if fault and fault["kind"] == "delay":
+            time.sleep(fault.get("seconds", 1))
         if self.side == "cdn":
             self.cdn(fault)
         else:

@@ -129,6 +129,18 @@ static void test_gives_up(void **state)
 	assert_err(world_fetch(w, "big.safetensors", &err), &err, WB_ERR_NOT_FOUND);
 }
 
+/* Half a second without a byte, at the very beginning, is no reason to use fewer connections. */
+static void test_slow_start(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+
+	world_fresh(w);
+	fault(w, "{\"match\":\".\",\"kind\":\"delay\",\"seconds\":0.8,\"times\":3}");
+	assert_ok(world_fetch(w, "big.safetensors", &err), &err);
+	assert_true(world_has(w, &w->big));
+}
+
 static void test_signed_addresses_run_out(void **state)
 {
 	struct world *w = *state;
@@ -262,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_survives_faults),
 		cmocka_unit_test(test_corruption),
 		cmocka_unit_test(test_gives_up),
+		cmocka_unit_test(test_slow_start),
 		cmocka_unit_test(test_signed_addresses_run_out),
 		cmocka_unit_test(test_continues_after_kill),
 		cmocka_unit_test(test_damaged_part),
