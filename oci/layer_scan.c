@@ -162,7 +162,14 @@ int wb_layer_scan(
 	else
 		rc = scan(a, &s, what, v, err);
 	archive_read_free(a);
-	return rc ? rc : drain(&s, what, err);
+	if (!rc)
+		return drain(&s, what, err);
+	/* Bytes that cannot be read as a tar are often not the blob's own: say that instead. */
+	struct wb_err why = WB_ERR_INIT;
+
+	if (err->code == WB_ERR_FORMAT && drain(&s, what, &why) && why.code == WB_ERR_INTEGRITY)
+		*err = why;
+	return rc;
 }
 
 /* --- one file ----------------------------------------------------------------------------- */
