@@ -71,6 +71,23 @@ static char *message_of_json(const char *body, size_t n)
 	return wb_strdup(text ? text : wb_json_str_opt(j, "message"));
 }
 
+/* The quotes that servers write as entities; others are rare in messages. */
+static void unescape_quotes(char *s)
+{
+	static const char *const quotes[] = {"&#34;", "&#39;", "&quot;", "&apos;"};
+	char *out = s;
+
+	for (const char *p = s; *p;) {
+		size_t i = 0;
+
+		while (i < WB_ARRAY_LEN(quotes) && strncmp(p, quotes[i], strlen(quotes[i])) != 0)
+			i++;
+		*out++ = i < WB_ARRAY_LEN(quotes) ? '"' : *p;
+		p += i < WB_ARRAY_LEN(quotes) ? strlen(quotes[i]) : 1;
+	}
+	*out = '\0';
+}
+
 static char *element_text(const char *body, const char *open, const char *close)
 {
 	const char *p = strstr(body, open);
@@ -85,6 +102,8 @@ static char *message_of_xml(const char *body)
 	wb_autofree char *code = element_text(body, "<Code>", "</Code>");
 	wb_autofree char *text = element_text(body, "<Message>", "</Message>");
 
+	if (text)
+		unescape_quotes(text);
 	if (code && text)
 		return wb_asprintf("%s: %s", code, text);
 	return wb_steal(code);

@@ -15,6 +15,23 @@ struct azure {
 	bool secret_missing;
 };
 
+/* A secret that is only a key says nothing of where: the environment's connection string may. */
+static int own_endpoint(struct azure *s, struct wb_err *err)
+{
+	WB_AUTO(wb_azure_creds_release) struct wb_azure_creds env = WB_AZURE_CREDS_INIT;
+
+	if (s->creds.endpoint)
+		return 0;
+	if (wb_azure_creds_environment(&env, err))
+		return -1;
+	if (!s->creds.account)
+		s->creds.account = wb_strdup(env.account);
+	/* Of another account than the address names it is dropped again (find_account). */
+	if (s->creds.account && env.account && !strcmp(s->creds.account, env.account))
+		s->creds.endpoint = wb_steal(env.endpoint);
+	return 0;
+}
+
 static int find_credentials(struct azure *s, const struct wb_remote *r, struct wb_err *err)
 {
 	const struct wb_auth *auth = &r->src->auth;
@@ -26,7 +43,8 @@ static int find_credentials(struct azure *s, const struct wb_remote *r, struct w
 	if (auth->secret_name)
 		secret = wb_secrets_find(r->o.secrets, auth->secret_name, err);
 	if (secret)
-		return wb_azure_creds_parse(&s->creds, secret, err);
+		return wb_azure_creds_parse(&s->creds, secret, err) || own_endpoint(s, err) ? -1
+		                                                                            : 0;
 	if (err->code != WB_OK || wb_azure_creds_environment(&s->creds, err))
 		return -1;
 	s->secret_missing =

@@ -392,10 +392,10 @@ static void s3_refused(
 	const struct s3 *s = r->state;
 	const char *body = refusal->response->body.data ? refusal->response->body.data : "";
 
-	if (strstr(body, "<Code>InvalidAccessKeyId<") ||
-		strstr(body, "<Code>SignatureDoesNotMatch<")) {
-		bool key = strstr(body, "<Code>InvalidAccessKeyId<") != NULL;
+	bool key = strstr(body, "<Code>InvalidAccessKeyId<") ||
+	           strstr(body, "<Code>XAdminUserNotFound<"); /* versitygw's name for it */
 
+	if (key || strstr(body, "<Code>SignatureDoesNotMatch<")) {
 		err->code = WB_ERR_AUTH;
 		wb_err_hint(err, "check %s of the credentials",
 			key ? "aws_access_key_id" : "aws_secret_access_key");
@@ -420,18 +420,32 @@ static void s3_refused(
 		no_access(err, r);
 }
 
+/* The region that a server wants instead: from its header, else from the error's own member. */
+static char *other_region(const struct wb_refusal *refusal)
+{
+	const char *body = refusal->response->body.data ? refusal->response->body.data : "";
+	const char *in_body = strstr(body, "<Region>");
+	wb_autofree char *region = refusal->region ? wb_strdup(refusal->region)
+	                           : in_body ? wb_strndup(in_body + 8, strcspn(in_body + 8, "<"))
+	                                     : NULL;
+
+	if (!region || !*region || strlen(region) > 64 ||
+		strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(region))
+		return NULL;
+	return wb_steal(region);
+}
+
 /* A bucket of another region, or credentials that STS can renew. */
 static bool s3_refresh(struct wb_remote *r, const struct wb_refusal *refusal)
 {
 	struct s3 *s = r->state;
 	const char *body = refusal->response->body.data ? refusal->response->body.data : "";
+	wb_autofree char *region = other_region(refusal);
 
-	if (refusal->region && !s->endpoint && strcmp(refusal->region, s->region) != 0 &&
-		strspn(refusal->region, "abcdefghijklmnopqrstuvwxyz0123456789-") ==
-			strlen(refusal->region)) {
-		wb_note("%s is in the region %s", r->src->uri.text, refusal->region);
+	if (region && strcmp(region, s->region) != 0) {
+		wb_debug("%s is in the region %s", r->src->uri.text, region);
 		free(s->region);
-		s->region = wb_strdup(refusal->region);
+		s->region = wb_steal(region);
 		return true;
 	}
 	if (s->creds.role_arn && strstr(body, "<Code>ExpiredToken<")) {
