@@ -9,6 +9,7 @@ fresh() {
 	echo 'model_name: m' >"$m/config.yaml"
 	echo a >"$m/data/a"
 }
+# shellcheck disable=SC2120
 build() {
 	t_run "$WBUILD" build --base scratch --no-stub -o "type=local,dest=$T_TMP/out" "$@" "$m"
 }
