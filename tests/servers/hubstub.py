@@ -16,7 +16,7 @@ Control (POST JSON, on either port):
     /-/fault   {"match": REGEX, "on": "hub"|"cdn", "kind": reset|stall|status|truncate|corrupt|
                 lie|expire|delay, "after": bytes, "times": n, "status": 503, "headers": {}, "skip": n}
     /-/clear   forgets faults and the log
-GET /-/log gives the requests so far.
+GET /-/log gives the requests so far, /-/sent the bytes of files that went out.
 """
 import argparse
 import base64
@@ -80,6 +80,7 @@ class State:
         self.set = {"page": 1000, "url_ttl": 3600, "rate": 0, "tokens": {}, "quota": None,
                     "window": 2}
         self.window_start, self.used = 0.0, 0
+        self.sent = 0
 
     def commit(self, spec):
         repo = self.repos.setdefault((spec.get("type", "models"), spec["id"]), Repo())
@@ -175,7 +176,7 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(200, {})
         elif self.path == "/-/clear":
             with state.lock:
-                state.faults, state.log = [], []
+                state.faults, state.log, state.sent = [], [], 0
             self.reply(200, {})
         else:
             self.note()
@@ -200,6 +201,9 @@ class Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self):
+        if self.path == "/-/sent":
+            self.reply(200, {"bytes": self.state.sent})
+            return
         if self.path == "/-/log":
             with self.state.lock:
                 self.reply(200, list(self.state.log))
@@ -408,6 +412,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.connection.sendall(data)
             at += n
             sent += n
+            with self.state.lock:
+                self.state.sent += n
             if rate:
                 ahead = sent / rate - (time.monotonic() - began)
                 if ahead > 0:
