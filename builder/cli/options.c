@@ -76,8 +76,6 @@ const struct wb_option wb_options[OPT_COUNT] = {
 	[OPT_IGNORE] = {"ignore", 0, "ID", NULL, true, "leave this kind of finding out"},
 	[OPT_BANDWIDTH] = {"bandwidth", 0, "RATE", NULL, false,
 		"bytes per second that times are estimated with (default 125MB: 1 Gbit/s)"},
-	[OPT_DIFF] = {"diff", 0, NULL, NULL, false, "against the lockfile"},
-	[OPT_HTML] = {"html", 0, "FILE", NULL, false, "write one self-contained page"},
 	[OPT_ALL] = {"all", 0, NULL, NULL, false, "list every file"},
 	[OPT_HELP] = {"help", 'h', NULL, NULL, false, "show this help"},
 };
