@@ -77,6 +77,18 @@ int wb_config_open(struct wb_config *out, const char *dir, const char *file, str
 	return rc;
 }
 
+/* Asked early: a platform without one is better known before the weights are fetched. */
+static int check_stubs(const struct build *b, struct wb_err *err)
+{
+	for (size_t i = 0; b->opts->stub && i < b->base.images.n; i++) {
+		wb_autofree char *path = wb_stub_path(&b->base.images.items[i].platform, err);
+
+		if (!path)
+			return -1;
+	}
+	return 0;
+}
+
 static int open_base(struct build *b, struct wb_err *err)
 {
 	const struct wb_build_opts *o = b->opts;
@@ -93,7 +105,7 @@ static int open_base(struct build *b, struct wb_err *err)
 		return wb_err_set(err, WB_ERR_UNSUPPORTED,
 			"base \"%s\" has %zu layers: no room for more below the limit of %u", ref,
 			b->base.layers, WB_LAYERS_MAX);
-	return 0;
+	return check_stubs(b, err);
 }
 
 /* What wb_pack() reports includes headers and padding of the tar, so the total is its own. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a base image as an OCI layout, without wbuild: for tests that append to one.
 
-    mkbase.py DIR TAG [--arch amd64,arm64] [--docker] [--zstd] [--config JSON] [--empty]
+    mkbase.py DIR TAG [--arch amd64,arm/v7] [--docker] [--zstd] [--config JSON] [--empty]
               [--file PATH=TEXT]...
 
 The root has a static busybox with its applets, /etc/passwd, /tmp and /app, unless --empty. With
@@ -86,8 +86,9 @@ def main():
     diff_id = "sha256:" + hashlib.sha256(tar).hexdigest()
     manifests = []
     for arch in args.arch.split(","):
-        config = {"created": "2024-01-02T03:04:05Z", "author": "the base", "architecture": arch,
-                  "os": "linux", "config": {"Env": ["PATH=/bin", "BASE=yes"], "Cmd": ["sh"]},
+        platform = dict(zip(("architecture", "variant"), arch.split("/")), os="linux")
+        config = {"created": "2024-01-02T03:04:05Z", "author": "the base", **platform,
+                  "config": {"Env": ["PATH=/bin", "BASE=yes"], "Cmd": ["sh"]},
                   "rootfs": {"type": "layers", "diff_ids": [diff_id]},
                   "history": [{"created": "2024-01-02T03:04:05Z", "created_by": "base layer"}],
                   "x-unknown": {"kept": True}}
@@ -95,7 +96,7 @@ def main():
         manifest = {"schemaVersion": 2, "mediaType": types["manifest"],
                     "config": put_json(config, types["config"]), "layers": [layer]}
         desc = put_json(manifest, types["manifest"])
-        desc["platform"] = {"architecture": arch, "os": "linux"}
+        desc["platform"] = platform
         manifests.append(desc)
     top = manifests[0]
     if len(manifests) > 1:

@@ -74,6 +74,8 @@ class Stream:
             if not got:
                 return None
             self.ahead += got
+            if self.ahead[0] == 0x16:  # a client that tries TLS first: it need not wait
+                return None
         head, self.ahead = self.ahead.split(b"\r\n\r\n", 1)
         lines = head.decode("latin-1").split("\r\n")
         headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:]]

@@ -1,13 +1,33 @@
 #!/bin/bash
-# Push to real registries and read back with the tools that people use: every digest equal.
+# Push to real registries and read back with the tools that people use: every digest equal, and the
+# image runs in the engines that pulled it.
 . "$(dirname "$0")/../../lib.sh"
 t_use registries
 t_use images
+t_use engines
 
 img=$T_TMP/img
 t_case 'an image to push'
-t_ok image_of "$img" one 40000000
+mkbase "$T_TMP/base" v1 >/dev/null
+t_ok image_of "$img" one 40000000 --base "oci:$T_TMP/base:v1"
 digest=$(jq -r '.manifests[0].digest' "$img/index.json")
+
+# What runs in the container: the stub checks every byte, then this prints the sum of the weights.
+in_container='sha256sum /app/data/weights.bin'
+weights_sum=$(sha256sum <"$img.src/data/weights.bin")
+
+# After t_run of a container.
+ran() {
+	t_rc 0
+	t_eq "${out%% *}" "${weights_sum%% *}"
+	t_match "$err" 'verified 40.0 MB of 40.0 MB'
+}
+
+# Every blob of the image is there, with its bytes, and none besides.
+same_blobs() {
+	t_eq "$(ls "$1/blobs/sha256")" "$(ls "$img/blobs/sha256")" 'blobs'
+	t_ok blobs_true "$1"
+}
 
 # Pushes to the registry at $reg_port and reads back with everything there is.
 round_trip() {
@@ -32,7 +52,7 @@ round_trip() {
 	t_run "$WBUILD" pull "$ref" "oci:$T_TMP/$kind-wbuild:v1"
 	t_rc 0
 	t_eq "$out" "$digest"
-	t_ok blobs_true "$T_TMP/$kind-wbuild"
+	same_blobs "$T_TMP/$kind-wbuild"
 	t_ok "$WBUILD" verify "oci:$T_TMP/$kind-wbuild:v1"
 
 	t_case "$kind: pull by digest"
@@ -45,6 +65,7 @@ round_trip() {
 		t_ok skopeo --insecure-policy copy -q --src-tls-verify=false "docker://$ref" \
 			"oci:$T_TMP/$kind-skopeo:v1"
 		t_eq "$(jq -r '.manifests[0].digest' "$T_TMP/$kind-skopeo/index.json")" "$digest"
+		same_blobs "$T_TMP/$kind-skopeo"
 	else
 		t_missing skopeo
 	fi
@@ -53,7 +74,7 @@ round_trip() {
 	if tool=$(t_peer crane); then
 		t_eq "$("$tool" digest --insecure "$ref")" "$digest"
 		t_ok "$tool" pull --insecure --format=oci "$ref" "$T_TMP/$kind-crane"
-		t_ok blobs_true "$T_TMP/$kind-crane"
+		same_blobs "$T_TMP/$kind-crane"
 	else
 		t_missing crane
 	fi
@@ -62,6 +83,7 @@ round_trip() {
 	if tool=$(t_peer oras); then
 		t_ok "$tool" cp --from-plain-http --to-oci-layout "$ref" "$T_TMP/$kind-oras:v1"
 		t_eq "$(jq -r '.manifests[0].digest' "$T_TMP/$kind-oras/index.json")" "$digest"
+		same_blobs "$T_TMP/$kind-oras"
 	else
 		t_missing oras
 	fi
@@ -73,7 +95,25 @@ round_trip() {
 		t_run podman_ pull -q --tls-verify=false "$ref"
 		t_rc 0
 		t_eq "$(podman_ inspect --format '{{.Digest}}' "$ref")" "$digest"
+
+		t_case "$kind: what podman pulled runs"
+		podman_opts='-e WBUILD_VERIFY=full' t_run podman_run "$ref" $in_container
+		ran
 		podman_end
+	fi
+
+	t_case "$kind: containerd pulls it"
+	if [ -n "$(engine_why_not containerd)" ]; then
+		t_skip "$(engine_why_not containerd)"
+	else
+		t_run ctr_ images pull --plain-http --snapshotter native "$ref"
+		t_rc 0
+		t_eq "$(ctr_ images ls "name==$ref" | awk 'NR > 1 { print $3 }')" "$digest"
+
+		t_case "$kind: what containerd pulled runs"
+		t_run ctr_ run --rm --snapshotter native --env WBUILD_VERIFY=full "$ref" "$kind" \
+			/.wbuild/init -- $in_container
+		ran
 	fi
 
 	t_case "$kind: copy within the registry moves nothing"
@@ -82,6 +122,7 @@ round_trip() {
 	t_match "$err" ' 0 B moved'
 }
 
+[ -n "$(engine_why_not containerd)" ] || containerd_start
 if registry_start distribution; then
 	first_port=$reg_port
 	round_trip distribution
