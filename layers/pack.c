@@ -1,6 +1,7 @@
 #include "layers/pack.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/cancel.h"
@@ -148,20 +149,9 @@ static bool lacks_chunks(const struct wb_node *node)
 	return holds_content(node) && node->content.size > WB_CHUNK_SIZE && !node->chunks;
 }
 
-/* Has the caller put these files on disk, where it has not done so yet. */
-static int supply(
-	const struct wb_pack_opts *opts, struct wb_node *const *nodes, size_t n, struct wb_err *err)
+static bool is_absent(const struct wb_node *node)
 {
-	WB_VEC(struct wb_node *) absent = {0};
-	int rc = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (holds_content(nodes[i]) && !nodes[i]->content.path)
-			*wb_vec_push(&absent) = nodes[i];
-	if (absent.n)
-		rc = opts->supply(opts->hook_arg, absent.items, absent.n, err);
-	wb_vec_free(&absent);
-	return rc;
+	return holds_content(node) && !node->content.path;
 }
 
 /* A layer that was found was not read, so its large files' chunks come from the store's records;
@@ -175,7 +165,9 @@ int wb_pack_chunks(const struct wb_layer_plan *plan, const struct wb_pack_opts *
 
 			if (!lacks_chunks(node) || recall_chunks(store, node))
 				continue;
-			if (supply(opts, &node, 1, err) || compute_chunks(node, err))
+			if ((is_absent(node) &&
+				    opts->supply(opts->hook_arg, &node, 1, NULL, err)) ||
+				compute_chunks(node, err))
 				return -1;
 			remember_chunks(store, node);
 		}
@@ -233,6 +225,11 @@ static void set_key(struct packing *p, size_t i)
 	p->out->list.items[i].key = wb_strdup(wb_digest_hex(&key).s);
 }
 
+static int tell_done(struct packing *p, const struct wb_layer *l, struct wb_err *err)
+{
+	return p->opts->layer_done ? p->opts->layer_done(p->opts->hook_arg, l, err) : 0;
+}
+
 /* At once, and not when all layers are done: a build that is stopped continues from here. */
 static int remember(void *arg, size_t index, struct wb_err *err)
 {
@@ -243,7 +240,8 @@ static int remember(void *arg, size_t index, struct wb_err *err)
 	wb_vec_foreach (node, &planned->nodes)
 		if (holds_content(*node) && (*node)->chunks)
 			remember_chunks(p->store, *node);
-	return remember_layer(p, planned, &p->out->list.items[index], err);
+	return remember_layer(p, planned, &p->out->list.items[index], err) ||
+	       tell_done(p, &p->out->list.items[index], err);
 }
 
 static void sort_largest_first(struct packing *p)
@@ -275,17 +273,109 @@ static bool is_found(struct packing *p, struct wb_layer *l)
 	return true;
 }
 
-static int supply_todo(struct packing *p, struct wb_err *err)
+/* --- files that arrive while others are packed ---------------------------------------------- */
+
+/* Its layers are offered to the pipeline as their last file lands. */
+struct arrivals {
+	struct packing *p;
+	struct wb_pipeline *pipeline;
+	WB_VEC(struct wb_node *) absent;
+	size_t *missing; /* files of each layer of the plan, by index */
+	pthread_t thread;
+	bool running;
+	int rc;
+	struct wb_err err;
+};
+
+static void arrivals_release(struct arrivals *a)
 {
-	WB_VEC(struct wb_node *) all = {0};
+	wb_vec_free(&a->absent);
+	free(a->missing);
+}
 
-	wb_vec_foreach (i, &p->todo)
-		wb_vec_foreach (node, &p->plan->layers.items[*i].nodes)
-			*wb_vec_push(&all) = *node;
-	int rc = supply(p->opts, all.items, all.n, err);
+static int arrived(void *arg, struct wb_node *node, struct wb_err *err)
+{
+	struct arrivals *a = arg;
 
-	wb_vec_free(&all);
-	return rc;
+	if (!--a->missing[node->layer])
+		wb_pipeline_offer(a->pipeline, node->layer);
+	return 0;
+}
+
+static int goes_on(void *arg, struct wb_err *err)
+{
+	struct arrivals *a = arg;
+	const struct wb_pack_opts *o = a->p->opts;
+
+	if (wb_pipeline_failed(a->pipeline)) /* its own error is shown */
+		return wb_err_set(err, WB_ERR_CANCELLED, "packing has failed");
+	return o->goes_on ? o->goes_on(o->hook_arg, err) : 0;
+}
+
+static void *bring(void *arg)
+{
+	struct arrivals *a = arg;
+	const struct wb_pack_opts *o = a->p->opts;
+	const struct wb_pack_wait wait = {.arrived = arrived, .goes_on = goes_on, .arg = a};
+
+	a->rc = o->supply(o->hook_arg, a->absent.items, a->absent.n, &wait, &a->err);
+	if (a->rc)
+		wb_pipeline_stop(a->pipeline);
+	return NULL;
+}
+
+/* Offers what is there, largest first, and has the rest brought. */
+static int arrivals_begin(struct arrivals *a, struct wb_err *err)
+{
+	struct packing *p = a->p;
+
+	a->missing = wb_calloc(p->plan->layers.n, sizeof(*a->missing));
+	wb_vec_foreach (i, &p->todo) {
+		size_t before = a->absent.n;
+
+		wb_vec_foreach (node, &p->plan->layers.items[*i].nodes) {
+			if (!is_absent(*node))
+				continue;
+			(*node)->layer = *i;
+			*wb_vec_push(&a->absent) = *node;
+		}
+		a->missing[*i] = a->absent.n - before;
+		if (!a->missing[*i])
+			wb_pipeline_offer(a->pipeline, *i);
+	}
+	if (!a->absent.n)
+		return 0;
+	int rc = pthread_create(&a->thread, NULL, bring, a);
+
+	if (rc)
+		return wb_err_sys(err, rc, "cannot start a thread");
+	a->running = true;
+	return 0;
+}
+
+static int pack_todo(struct packing *p, struct wb_err *err)
+{
+	const struct wb_pack_work work = {
+		.layers = p->out->list.items,
+		.planned = p->plan->layers.items,
+		.n = p->todo.n,
+		.done = remember,
+		.done_arg = p,
+	};
+	WB_AUTO(wb_pipeline_freep)
+	struct wb_pipeline *pipeline = wb_pipeline_new(&work, p->opts, p->store);
+	WB_AUTO(arrivals_release)
+	struct arrivals a = {.p = p, .pipeline = pipeline, .err = WB_ERR_INIT};
+
+	if (arrivals_begin(&a, err))
+		return -1;
+	int rc = wb_pipeline_run(pipeline, err);
+
+	if (a.running)
+		pthread_join(a.thread, NULL);
+	if (!rc && a.rc)
+		*err = a.err;
+	return rc || a.rc ? -1 : 0;
 }
 
 int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
@@ -304,24 +394,18 @@ int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
 	if (hash_likely(&p, err))
 		return -1;
 	for (size_t i = 0; i < plan->layers.n; i++) {
+		struct wb_layer *l = &out->list.items[i];
+
 		if (digests_known(&plan->layers.items[i])) {
 			set_key(&p, i);
-			if (is_found(&p, &out->list.items[i]))
+			if (is_found(&p, l)) {
+				if (!l->elsewhere && tell_done(&p, l, err))
+					return -1;
 				continue;
+			}
 		}
 		*wb_vec_push(&p.todo) = i;
 	}
 	sort_largest_first(&p);
-	if (supply_todo(&p, err))
-		return -1;
-	const struct wb_pack_work work = {
-		.layers = out->list.items,
-		.planned = plan->layers.items,
-		.todo = p.todo.items,
-		.n = p.todo.n,
-		.done = remember,
-		.done_arg = &p,
-	};
-
-	return wb_pack_pipeline(&work, opts, store, err);
+	return pack_todo(&p, err);
 }

@@ -13,7 +13,8 @@
 #include "layers/store.h"
 #include "layers/stream.h"
 
-#define WB_PACK_MEMORY_MAX (48u << 20) /* of piece buffers */
+/* Bytes of piece buffers; a fetch at the same time has its own (sink.h). */
+#define WB_PACK_MEMORY_MAX (32u << 20)
 
 struct wb_layer {
 	struct wb_digest diff_id; /* of the tar */
@@ -35,6 +36,15 @@ struct wb_layers {
 #define WB_LAYERS_INIT ((struct wb_layers){0})
 void wb_layers_release(struct wb_layers *l);
 
+/* Who waits for the files that supply() brings. */
+struct wb_pack_wait {
+	/* This one is on disk, and its content's path is set. */
+	int (*arrived)(void *arg, struct wb_node *node, struct wb_err *err);
+	/* To be asked some times a second: fails when there is no need for the rest any more. */
+	int (*goes_on)(void *arg, struct wb_err *err);
+	void *arg;
+};
+
 struct wb_pack_opts {
 	struct wb_codec codec;
 	struct wb_stream_opts stream;
@@ -45,10 +55,17 @@ struct wb_pack_opts {
 	 * size and tar_size and returns true when every output has it, so that it need not be
 	 * packed, nor its files fetched. */
 	bool (*elsewhere)(void *arg, struct wb_layer *l);
-	/* Optional: files whose bytes are not on disk yet (content.path NULL) and are needed now.
-	 * Sets their content's path. */
-	int (*supply)(void *arg, struct wb_node *const *nodes, size_t n, struct wb_err *err);
-	void *hook_arg; /* of the two */
+	/* Optional: brings files whose bytes are not on disk yet (content.path NULL) and are needed
+	 * now. As they land they are packed, while the others are still on their way; an error of
+	 * wait's ends it. wait may be NULL. Runs on a thread of its own. */
+	int (*supply)(void *arg, struct wb_node *const *nodes, size_t n,
+		const struct wb_pack_wait *wait, struct wb_err *err);
+	/* Optional: l is in the store, packed or found. From the thread that packed it, several at
+	 * once. */
+	int (*layer_done)(void *arg, const struct wb_layer *l, struct wb_err *err);
+	/* Optional: asked while files are brought: should it go on? */
+	int (*goes_on)(void *arg, struct wb_err *err);
+	void *hook_arg; /* of these four */
 };
 
 /* Also learns the digest of every file, and the chunk digests of those that it reads. */
@@ -59,18 +76,33 @@ int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
 int wb_pack_chunks(const struct wb_layer_plan *plan, const struct wb_pack_opts *opts,
 	struct wb_store *store, struct wb_err *err);
 
-/* The pipeline alone (pack.c uses it; tests too). */
-typedef int wb_pack_done_fn(void *arg, size_t index, struct wb_err *err);
+/* The pipeline alone (pack.c uses it). Layers are offered to it, from any thread, when all of their
+ * files are on disk, and packed in that order. */
+struct wb_pipeline;
+
 struct wb_pack_work {
 	struct wb_layer *layers;                /* filled: digests, sizes, media type */
 	const struct wb_planned_layer *planned; /* in the same order */
-	const size_t *todo;                     /* indices of the layers to pack */
-	size_t n;                               /* of todo */
-	wb_pack_done_fn
-		*done; /* or NULL: each time that a layer is in the store, from its thread */
+	size_t n;                               /* layers that will be offered */
+	/* Or NULL: each time that a layer is in the store, from its thread. */
+	int (*done)(void *arg, size_t index, struct wb_err *err);
 	void *done_arg;
 };
-int wb_pack_pipeline(const struct wb_pack_work *w, const struct wb_pack_opts *opts,
-	struct wb_store *store, struct wb_err *err);
+
+/* Borrows all of them. */
+struct wb_pipeline *wb_pipeline_new(
+	const struct wb_pack_work *w, const struct wb_pack_opts *opts, struct wb_store *store);
+void wb_pipeline_free(struct wb_pipeline *p);
+static inline void wb_pipeline_freep(struct wb_pipeline **p)
+{
+	wb_pipeline_free(*p);
+}
+void wb_pipeline_offer(struct wb_pipeline *p, size_t index); /* of layers and planned */
+bool wb_pipeline_failed(struct wb_pipeline *p);
+/* The layers that were not offered yet will not come: the run ends early, without an error of its
+ * own. */
+void wb_pipeline_stop(struct wb_pipeline *p);
+/* Until all n layers were packed. */
+int wb_pipeline_run(struct wb_pipeline *p, struct wb_err *err);
 
 #endif

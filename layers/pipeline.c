@@ -53,44 +53,41 @@ struct drive {
 	struct slot slots[RING_MAX];
 };
 
-struct pipeline {
+struct wb_pipeline {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	const struct wb_pack_opts *opts;
 	struct wb_store *store;
-	struct wb_layer *layers;
-	const struct wb_planned_layer *planned;
-	const size_t *todo;
-	wb_pack_done_fn *done;
-	void *done_arg;
-	size_t next, n;
+	struct wb_pack_work work;
+	WB_VEC(size_t) offered;
+	size_t next;  /* of offered */
 	size_t slots; /* that are not given to a layer */
 	unsigned workers, idle;
-	unsigned drivers; /* workers that may drive a layer: there are slots for so many */
-	unsigned driving;
+	unsigned drivers;      /* workers that may drive a layer: there are slots for so many */
+	unsigned driving;      /* layers that were taken and are not done */
 	struct drive **active; /* one place per worker, NULL when that one drives nothing */
 	bool failed;
 };
 
 /* A layer's share of the slots: more when few layers are left to share them with. */
-static size_t take_ring(struct pipeline *p)
+static size_t take_ring(struct wb_pipeline *p)
 {
 	pthread_mutex_lock(&p->lock);
-	size_t others = p->drivers - p->driving - 1, left = p->n - p->next;
+	size_t others = p->drivers - p->driving, left = p->work.n - p->next;
 	size_t ring = p->slots / ((left < others ? left : others) + 1);
 
 	ring = ring < RING_MIN ? RING_MIN : ring > RING_MAX ? RING_MAX : ring;
 	p->slots -= ring;
-	p->driving++;
 	pthread_mutex_unlock(&p->lock);
 	return ring;
 }
 
-static void give_ring_back(struct pipeline *p, size_t ring)
+static void give_ring_back(struct wb_pipeline *p, size_t ring)
 {
 	pthread_mutex_lock(&p->lock);
 	p->slots += ring;
 	p->driving--;
+	pthread_cond_broadcast(&p->changed); /* it may have been the last */
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -110,7 +107,7 @@ static void drive_release(struct drive *d)
 	}
 }
 
-static int drive_init(struct drive *d, struct pipeline *p, const struct wb_planned_layer *layer,
+static int drive_init(struct drive *d, struct wb_pipeline *p, const struct wb_planned_layer *layer,
 	size_t ring, struct wb_err *err)
 {
 	const struct wb_codec *codec = &p->opts->codec;
@@ -203,7 +200,7 @@ static void hash_step(
 /* --- pieces that another layer holds ------------------------------------------------------ */
 
 /* At a large file's first piece: was it encoded before? */
-static void look_for_old(struct pipeline *p, struct drive *d, const struct wb_piece *piece)
+static void look_for_old(struct wb_pipeline *p, struct drive *d, const struct wb_piece *piece)
 {
 	const struct wb_content *c = &piece->file->content;
 	struct wb_err ignored = WB_ERR_INIT;
@@ -218,7 +215,7 @@ static void look_for_old(struct pipeline *p, struct drive *d, const struct wb_pi
 }
 
 static void fill_old(
-	struct pipeline *p, struct drive *d, struct slot *s, const struct wb_piece *piece)
+	struct wb_pipeline *p, struct drive *d, struct slot *s, const struct wb_piece *piece)
 {
 	s->file = piece->file;
 	s->old_n = 0;
@@ -249,7 +246,7 @@ static void note_placed(struct drive *d, const struct slot *s)
 	*wb_vec_push(&last->frames.sizes) = (uint32_t)s->out_n;
 }
 
-static void remember_placed(struct pipeline *p, struct drive *d, const struct wb_digest *blob)
+static void remember_placed(struct wb_pipeline *p, struct drive *d, const struct wb_digest *blob)
 {
 	wb_vec_foreach (it, &d->placed) {
 		it->frames.blob = *blob;
@@ -274,7 +271,7 @@ static struct slot *claim(struct drive *d)
 	return NULL;
 }
 
-static void encode(struct pipeline *p, struct wb_encoder *e, struct slot *s)
+static void encode(struct wb_pipeline *p, struct wb_encoder *e, struct slot *s)
 {
 	struct wb_err ignored = WB_ERR_INIT;
 	size_t n = s->old_n;
@@ -293,7 +290,7 @@ static void encode(struct pipeline *p, struct wb_encoder *e, struct slot *s)
 }
 
 /* Fills the next slot if one is free. *fresh NULL: the ring is full, or the stream has ended. */
-static int fill(struct slot **fresh, struct wb_piece *piece, struct pipeline *p, struct drive *d,
+static int fill(struct slot **fresh, struct wb_piece *piece, struct wb_pipeline *p, struct drive *d,
 	bool *more, struct wb_err *err)
 {
 	struct slot *s = &d->slots[d->tail % d->ring];
@@ -320,7 +317,7 @@ static int fill(struct slot **fresh, struct wb_piece *piece, struct pipeline *p,
 }
 
 /* What the driver does next when it has hashed and written what it could. */
-static struct slot *choose(struct pipeline *p, struct drive *d, bool progressed)
+static struct slot *choose(struct wb_pipeline *p, struct drive *d, bool progressed)
 {
 	struct slot *mine = NULL;
 
@@ -335,7 +332,7 @@ static struct slot *choose(struct pipeline *p, struct drive *d, bool progressed)
 	return mine;
 }
 
-static struct slot *oldest_done(struct pipeline *p, struct drive *d, const struct slot *fresh)
+static struct slot *oldest_done(struct wb_pipeline *p, struct drive *d, const struct slot *fresh)
 {
 	struct slot *s = &d->slots[d->head % d->ring];
 
@@ -346,7 +343,7 @@ static struct slot *oldest_done(struct pipeline *p, struct drive *d, const struc
 	return done ? s : NULL;
 }
 
-static void retire(struct pipeline *p, struct drive *d, struct slot *s)
+static void retire(struct wb_pipeline *p, struct drive *d, struct slot *s)
 {
 	const struct wb_codec *codec = &p->opts->codec;
 
@@ -361,7 +358,7 @@ static void retire(struct pipeline *p, struct drive *d, struct slot *s)
 
 /* --- a layer ------------------------------------------------------------------------------ */
 
-static bool has_failed(struct pipeline *p)
+bool wb_pipeline_failed(struct wb_pipeline *p)
 {
 	pthread_mutex_lock(&p->lock);
 	bool failed = p->failed;
@@ -370,14 +367,14 @@ static bool has_failed(struct pipeline *p)
 	return failed;
 }
 
-static void report(struct pipeline *p, const struct wb_piece *piece)
+static void report(struct wb_pipeline *p, const struct wb_piece *piece)
 {
 	if (p->opts->progress && piece->n)
 		p->opts->progress(p->opts->progress_arg, piece->n);
 }
 
 static int run_encoded(
-	struct pipeline *p, struct drive *d, struct wb_encoder *e, struct wb_err *err)
+	struct wb_pipeline *p, struct drive *d, struct wb_encoder *e, struct wb_err *err)
 {
 	bool more = true;
 
@@ -393,7 +390,7 @@ static int run_encoded(
 		report(p, &piece);
 		if (done)
 			retire(p, d, done);
-		if (d->writer.file.error.code || has_failed(p))
+		if (d->writer.file.error.code || wb_pipeline_failed(p))
 			break;
 		struct slot *mine = choose(p, d, fresh || done);
 
@@ -404,7 +401,7 @@ static int run_encoded(
 }
 
 /* Without compression the tar is the blob: nothing to wait for, one digest less. */
-static int run_plain(struct pipeline *p, struct drive *d, struct wb_err *err)
+static int run_plain(struct wb_pipeline *p, struct drive *d, struct wb_err *err)
 {
 	uint8_t *buf = d->slots[0].in;
 	struct wb_piece piece;
@@ -412,7 +409,7 @@ static int run_plain(struct pipeline *p, struct drive *d, struct wb_err *err)
 	for (;;) {
 		if (wb_cancel_check(err) || wb_stream_next(&piece, &d->stream, buf, err))
 			return -1;
-		if (!piece.n || d->writer.file.error.code || has_failed(p))
+		if (!piece.n || d->writer.file.error.code || wb_pipeline_failed(p))
 			return 0;
 		hash_step(d, &piece, buf, NULL);
 		wb_file_write(&d->writer.file, buf, piece.n);
@@ -421,7 +418,7 @@ static int run_plain(struct pipeline *p, struct drive *d, struct wb_err *err)
 }
 
 static int finish_layer(
-	struct wb_layer *out, struct pipeline *p, struct drive *d, struct wb_err *err)
+	struct wb_layer *out, struct wb_pipeline *p, struct drive *d, struct wb_err *err)
 {
 	const struct wb_codec *codec = &p->opts->codec;
 	uint8_t tail[WB_CODEC_TRIM];
@@ -444,7 +441,7 @@ static int finish_layer(
 }
 
 /* Takes d out of the helpers' sight, and waits for those that hold a slot of it. */
-static void withdraw(struct pipeline *p, struct drive *d, size_t worker)
+static void withdraw(struct wb_pipeline *p, struct drive *d, size_t worker)
 {
 	pthread_mutex_lock(&p->lock);
 	p->active[worker] = NULL;
@@ -454,12 +451,12 @@ static void withdraw(struct pipeline *p, struct drive *d, size_t worker)
 	pthread_mutex_unlock(&p->lock);
 }
 
-static int drive_with(struct pipeline *p, size_t worker, size_t index, size_t ring,
+static int drive_with(struct wb_pipeline *p, size_t worker, size_t index, size_t ring,
 	struct wb_encoder *e, struct wb_err *err)
 {
 	WB_AUTO(drive_release) struct drive d;
 
-	if (drive_init(&d, p, &p->planned[index], ring, err))
+	if (drive_init(&d, p, &p->work.planned[index], ring, err))
 		return -1;
 	pthread_mutex_lock(&p->lock);
 	p->active[worker] = &d;
@@ -468,15 +465,15 @@ static int drive_with(struct pipeline *p, size_t worker, size_t index, size_t ri
 	                                                        : run_encoded(p, &d, e, err);
 
 	withdraw(p, &d, worker);
-	if (rc || has_failed(p))
+	if (rc || wb_pipeline_failed(p))
 		return rc;
-	if (finish_layer(&p->layers[index], p, &d, err))
+	if (finish_layer(&p->work.layers[index], p, &d, err))
 		return -1;
-	return p->done ? p->done(p->done_arg, index, err) : 0;
+	return p->work.done ? p->work.done(p->work.done_arg, index, err) : 0;
 }
 
-static int drive_layer(
-	struct pipeline *p, size_t worker, size_t index, struct wb_encoder *e, struct wb_err *err)
+static int drive_layer(struct wb_pipeline *p, size_t worker, size_t index, struct wb_encoder *e,
+	struct wb_err *err)
 {
 	size_t ring = take_ring(p);
 	int rc = drive_with(p, worker, index, ring, e, err);
@@ -487,88 +484,124 @@ static int drive_layer(
 
 /* --- workers ------------------------------------------------------------------------------ */
 
-/* Work for a worker without a layer: a slot to encode. Waits; NULL when nobody drives any more. */
-static struct slot *help(struct pipeline *p)
+/* What a worker does next: a layer to drive, or a slot of another's to encode. */
+struct job {
+	bool drive;
+	size_t index;
+	struct slot *slot;
+};
+
+/* Lock held. */
+static bool find_job(struct job *out, struct wb_pipeline *p, size_t worker)
 {
-	struct slot *s = NULL;
+	if (worker < p->drivers && p->next < p->offered.n) {
+		*out = (struct job){.drive = true, .index = p->offered.items[p->next++]};
+		p->driving++;
+		return true;
+	}
+	for (unsigned i = 0; i < p->workers; i++) {
+		struct slot *s = p->active[i] ? claim(p->active[i]) : NULL;
+
+		if (s) {
+			*out = (struct job){.slot = s};
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Lock held: nothing is under way, and no layer is to come. */
+static bool is_over(const struct wb_pipeline *p)
+{
+	return !p->driving && p->next >= p->work.n;
+}
+
+/* Waits; false when there is nothing more to do. */
+static bool next_job(struct job *out, struct wb_pipeline *p, size_t worker)
+{
+	bool found = false;
 
 	pthread_mutex_lock(&p->lock);
 	p->idle++;
-	while (!p->failed) {
-		bool driven = false;
-
-		for (unsigned i = 0; i < p->workers && !s; i++) {
-			driven |= p->active[i] != NULL;
-			s = p->active[i] ? claim(p->active[i]) : NULL;
-		}
-		if (s || (!driven && p->next >= p->n))
-			break;
+	while (!p->failed && !(found = find_job(out, p, worker)) && !is_over(p))
 		pthread_cond_wait(&p->changed, &p->lock);
-	}
 	p->idle--;
 	pthread_mutex_unlock(&p->lock);
-	return s;
+	return found;
 }
 
-static bool take_layer(struct pipeline *p, size_t *index)
+static void fail(struct wb_pipeline *p)
 {
 	pthread_mutex_lock(&p->lock);
-	bool more = !p->failed && p->next < p->n;
-
-	if (more)
-		*index = p->todo[p->next++];
+	p->failed = true;
+	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->lock);
-	return more;
 }
 
 static int work(void *arg, size_t worker, struct wb_err *err)
 {
-	struct pipeline *p = arg;
+	struct wb_pipeline *p = arg;
 	struct wb_encoder *e = wb_encoder_new(&p->opts->codec);
+	struct job job;
 	int rc = 0;
 
-	for (size_t index; !rc && worker < p->drivers && take_layer(p, &index);)
-		rc = drive_layer(p, worker, index, e, err);
-	pthread_mutex_lock(&p->lock);
-	p->failed |= rc != 0;
-	pthread_cond_broadcast(&p->changed);
-	pthread_mutex_unlock(&p->lock);
-	for (struct slot *s; !rc && (s = help(p));)
-		encode(p, e, s);
+	while (!rc && next_job(&job, p, worker)) {
+		if (job.drive)
+			rc = drive_layer(p, worker, job.index, e, err);
+		else
+			encode(p, e, job.slot);
+	}
+	if (rc)
+		fail(p);
 	wb_encoder_free(e);
 	return rc;
 }
 
-int wb_pack_pipeline(const struct wb_pack_work *w, const struct wb_pack_opts *opts,
-	struct wb_store *store, struct wb_err *err)
+struct wb_pipeline *wb_pipeline_new(
+	const struct wb_pack_work *w, const struct wb_pack_opts *opts, struct wb_store *store)
 {
 	unsigned workers = opts->jobs ? opts->jobs : wb_pool_cores();
 	size_t piece = WB_PIECE_MAX + wb_codec_bound(&opts->codec, WB_PIECE_MAX);
 	size_t slots = WB_PACK_MEMORY_MAX / piece;
+	struct wb_pipeline *p = wb_zalloc(sizeof(*p));
 
-	if (workers > WB_POOL_MAX)
-		workers = WB_POOL_MAX;
-	struct pipeline p = {
-		.lock = PTHREAD_MUTEX_INITIALIZER,
-		.changed = PTHREAD_COND_INITIALIZER,
-		.opts = opts,
-		.store = store,
-		.layers = w->layers,
-		.planned = w->planned,
-		.todo = w->todo,
-		.n = w->n,
-		.done = w->done,
-		.done_arg = w->done_arg,
-		.workers = workers,
-		.slots = slots,
-		.drivers = workers < slots / RING_MIN ? workers : (unsigned)(slots / RING_MIN),
-	};
+	p->workers = workers < WB_POOL_MAX ? workers : WB_POOL_MAX;
+	p->opts = opts;
+	p->store = store;
+	p->work = *w;
+	p->slots = slots;
+	p->drivers = p->workers < slots / RING_MIN ? p->workers : (unsigned)(slots / RING_MIN);
+	p->active = wb_calloc(p->workers, sizeof(struct drive *));
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->changed, NULL);
+	return p;
+}
 
-	if (!p.n)
-		return 0;
-	p.active = wb_calloc(workers, sizeof(struct drive *));
-	int rc = wb_pool_run(workers, workers, work, &p, err);
+void wb_pipeline_free(struct wb_pipeline *p)
+{
+	if (!p)
+		return;
+	wb_vec_free(&p->offered);
+	free(p->active);
+	pthread_mutex_destroy(&p->lock);
+	pthread_cond_destroy(&p->changed);
+	free(p);
+}
 
-	free(p.active);
-	return rc;
+void wb_pipeline_offer(struct wb_pipeline *p, size_t index)
+{
+	pthread_mutex_lock(&p->lock);
+	*wb_vec_push(&p->offered) = index;
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void wb_pipeline_stop(struct wb_pipeline *p)
+{
+	fail(p);
+}
+
+int wb_pipeline_run(struct wb_pipeline *p, struct wb_err *err)
+{
+	return p->work.n ? wb_pool_run(p->workers, p->workers, work, p, err) : 0;
 }

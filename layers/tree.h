@@ -41,6 +41,7 @@ struct wb_node {
 	size_t n_chunks;
 	unsigned group;       /* which source it came from: bundles never mix groups */
 	size_t order;         /* set by finish: its index in nodes */
+	size_t layer;         /* set by wb_pack() while its bytes are brought: which layer waits */
 	struct wb_node *same; /* set by finish: this file's bytes are those of `same` (hard link) */
 	UT_hash_handle hh;
 };

@@ -6,15 +6,16 @@
  * hashes on the way and refuses a wrong end. Implementations fill `struct wb_transport_ops` and
  * embed `struct wb_transport` as their first member.
  *
- * Threads: open_blob, has_blob and put_blob of one transport may be called from several threads at
- * once; everything else from one thread at a time, and not while blob calls run. A reader belongs
- * to the thread that opened it.
+ * Threads: open_blob, has_blob, check_image and put_blob of one transport may be called from
+ * several threads at once; everything else from one thread at a time, and not while blob calls run.
+ * A reader belongs to the thread that opened it.
  *
  * Order of writing: blobs, then manifests with children before parents, then commit. Freed before
  * commit, a transport leaves nothing that a reader of the place would take for an image. */
 #ifndef WB_OCI_TRANSPORT_H
 #define WB_OCI_TRANSPORT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -84,6 +85,9 @@ struct wb_put_opts {
 	/* Bytes that are in place so far; may go back on a retry. From the putting thread. */
 	void (*progress)(void *arg, uint64_t done);
 	void *progress_arg;
+	/* Or NULL. Set, an upload to a registry that is under way ends with WB_ERR_CANCELLED; what
+	 * arrived of it serves the next attempt. */
+	const atomic_bool *stop;
 };
 
 enum wb_put_how {

@@ -85,6 +85,8 @@ static void note_sent(struct wb_http_req *req, uint64_t total, void *arg)
 	u->body_sent = total;
 	if (u->opts->progress)
 		u->opts->progress(u->opts->progress_arg, u->body_from + total);
+	if (u->opts->stop && atomic_load(u->opts->stop))
+		wb_http_abort(req);
 }
 
 static int set_body(struct wb_upload *u, struct wb_http_params *p, uint64_t len, struct wb_err *err)

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "builder/build/ahead.h"
 #include "builder/build/elsewhere.h"
 #include "builder/build/findings.h"
 #include "builder/build/runtime.h"
@@ -30,12 +31,15 @@ struct build {
 	struct wb_pack_opts pack;
 	char *packer;
 	struct wb_elsewhere *elsewhere;
+	struct wb_output_opts output;
+	struct wb_ahead *ahead;  /* or NULL */
 	struct wb_lockfile lock; /* as it should be now */
 	int64_t epoch;
 };
 
 static void build_release(struct build *b)
 {
+	wb_ahead_free(b->ahead);
 	wb_elsewhere_free(b->elsewhere);
 	wb_lockfile_release(&b->lock);
 	free(b->packer);
@@ -148,11 +152,26 @@ static bool found_elsewhere(void *arg, struct wb_layer *l)
 	return wb_elsewhere_has(b->elsewhere, l);
 }
 
-static int supply_files(void *arg, struct wb_node *const *nodes, size_t n, struct wb_err *err)
+static int layer_done(void *arg, const struct wb_layer *l, struct wb_err *err)
 {
 	struct build *b = arg;
 
-	return wb_remotes_supply(&b->plan.remotes, nodes, n, err);
+	return wb_ahead_send(b->ahead, l, err);
+}
+
+static int supply_files(void *arg, struct wb_node *const *nodes, size_t n,
+	const struct wb_pack_wait *wait, struct wb_err *err)
+{
+	struct build *b = arg;
+
+	return wb_remotes_supply(&b->plan.remotes, nodes, n, wait, err);
+}
+
+static int goes_on(void *arg, struct wb_err *err)
+{
+	struct build *b = arg;
+
+	return wb_ahead_check(b->ahead, err);
 }
 
 /* Plain files are copied from their bytes, whatever the layers need. */
@@ -166,7 +185,7 @@ static int supply_exports(struct build *b, struct wb_err *err)
 	wb_vec_foreach (node, &b->plan.tree.nodes) {
 		bool absent = (*node)->type == WB_NODE_FILE && !(*node)->content.path;
 
-		if (exports && absent && wb_remotes_supply(&b->plan.remotes, node, 1, err))
+		if (exports && absent && wb_remotes_supply(&b->plan.remotes, node, 1, NULL, err))
 			return -1;
 	}
 	return 0;
@@ -191,6 +210,7 @@ static int pack(struct build *b, struct wb_err *err)
 	if (b->layer_plan.merged)
 		wb_note("%zu layers were merged to stay below %u with the base's %zu",
 			b->layer_plan.merged, WB_LAYERS_MAX, b->base.layers);
+	b->ahead = wb_ahead_new(b->opts->outputs, b->opts->n_outputs, &b->output, b->store);
 	if (pack_layers(b, &b->layer_plan, err) || wb_plan_remember(&b->plan, b->store, err))
 		return -1;
 	b->out->layers = b->layers.list.n;
@@ -273,14 +293,10 @@ static int assemble(struct build *b, struct wb_err *err)
 static int write_outputs(struct build *b, struct wb_err *err)
 {
 	const struct wb_build_opts *o = b->opts;
-	const struct wb_output_opts opts = {.tags = o->tags,
-		.n_tags = o->n_tags,
-		.place = &b->place,
-		.jobs = o->jobs,
-		.progress = o->progress};
-
+	if (wb_ahead_wait(b->ahead, err))
+		return -1;
 	for (size_t i = 0; i < o->n_outputs; i++)
-		if (wb_output_write(&o->outputs[i], &b->assembled, &opts, err))
+		if (wb_output_write(&o->outputs[i], &b->assembled, &b->output, err))
 			return -1;
 	return 0;
 }
@@ -319,12 +335,19 @@ static int prepare(struct build *b, struct wb_err *err)
 		return -1;
 	b->place = o->place;
 	b->place.memory = wb_place_memory_new(b->store);
+	b->output = (struct wb_output_opts){.tags = o->tags,
+		.n_tags = o->n_tags,
+		.place = &b->place,
+		.jobs = o->jobs,
+		.progress = o->progress};
 	b->pack = (struct wb_pack_opts){
 		.codec = o->codec,
 		.stream = {.mtime = (uint64_t)b->epoch, .dirs = &b->dirs},
 		.jobs = o->jobs,
 		.elsewhere = found_elsewhere,
 		.supply = supply_files,
+		.layer_done = layer_done,
+		.goes_on = goes_on,
 		.hook_arg = b,
 	};
 	b->packer = wb_packer_describe(&b->pack);

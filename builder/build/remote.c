@@ -144,20 +144,42 @@ int wb_remotes_resolve(struct wb_remote_source **out, struct wb_remotes *r,
 
 /* --- fetching ----------------------------------------------------------------------------- */
 
-struct shown {
+/* Who wants to hear of a fetch while it runs. */
+struct listener {
+	int (*arrived)(void *arg, const struct wb_fetch_item *item, struct wb_err *err);
+	int (*goes_on)(void *arg, struct wb_err *err);
+	void *arg;
+};
+
+struct watcher {
 	struct wb_step *step;
 	uint64_t done;
+	const struct listener *listener; /* or NULL */
 };
 
 static void show(const struct wb_fetch_progress *p, void *arg)
 {
-	struct shown *s = arg;
+	struct watcher *s = arg;
 
 	wb_step_total(s->step, p->bytes);
 	if (p->bytes_done > s->done)
 		wb_step_add(s->step, p->bytes_done - s->done);
 	s->done = p->bytes_done > s->done ? p->bytes_done : s->done;
 	wb_step_detail(s->step, "%zu of %zu files", p->files_done, p->files);
+}
+
+static int pass_on(const struct wb_fetch_item *item, void *arg, struct wb_err *err)
+{
+	struct watcher *w = arg;
+
+	return w->listener ? w->listener->arrived(w->listener->arg, item, err) : 0;
+}
+
+static int ask(void *arg, struct wb_err *err)
+{
+	const struct watcher *w = arg;
+
+	return w->listener ? w->listener->goes_on(w->listener->arg, err) : 0;
 }
 
 typedef WB_VEC(struct wb_fetch_item) item_list;
@@ -171,15 +193,18 @@ static void add_total(struct wb_fetch_total *sum, const struct wb_fetch_total *t
 	sum->transferred += t->transferred;
 }
 
-static int fetch(struct wb_remotes *r, item_list *items, struct wb_err *err)
+static int fetch(
+	struct wb_remotes *r, item_list *items, const struct listener *listener, struct wb_err *err)
 {
-	struct shown shown = {0};
+	struct watcher shown = {.listener = listener};
 	const struct wb_fetch_opts opts = {.http = r->http,
 		.store = r->store,
 		.connections = r->opts.connections,
 		.jobs = r->opts.jobs,
 		.offline = r->opts.offline || r->opts.frozen,
 		.progress = show,
+		.arrived = pass_on,
+		.goes_on = ask,
 		.arg = &shown};
 	struct wb_fetch_total total = {0};
 
@@ -197,7 +222,7 @@ static int fetch(struct wb_remotes *r, item_list *items, struct wb_err *err)
 
 /* Runs wb_fetch over the items that choose picks, and gives them their results. */
 static int fetch_chosen(struct wb_remotes *r, bool (*choose)(void *arg, struct wb_fetch_item *item),
-	void *arg, struct wb_err *err)
+	void *arg, const struct listener *listener, struct wb_err *err)
 {
 	WB_VEC(struct wb_fetch_item *) chosen = {0};
 	item_list copies = {0};
@@ -208,7 +233,7 @@ static int fetch_chosen(struct wb_remotes *r, bool (*choose)(void *arg, struct w
 				*wb_vec_push(&chosen) = item;
 				*wb_vec_push(&copies) = *item;
 			}
-	int rc = fetch(r, &copies, err);
+	int rc = fetch(r, &copies, listener, err);
 
 	for (size_t i = 0; i < chosen.n; i++)
 		*chosen.items[i] = copies.items[i];
@@ -229,7 +254,7 @@ static bool is_any(void *arg, struct wb_fetch_item *item)
 
 int wb_remotes_fetch_all(struct wb_remotes *r, struct wb_err *err)
 {
-	return fetch_chosen(r, is_any, NULL, err);
+	return fetch_chosen(r, is_any, NULL, NULL, err);
 }
 
 /* --- into the tree ------------------------------------------------------------------------ */
@@ -262,7 +287,7 @@ int wb_remotes_add_to(struct wb_tree *t, struct wb_remotes *r, struct wb_err *er
 {
 	wb_vec_foreach (s, &r->sources)
 		settle(*s, r->store);
-	if (fetch_chosen(r, is_unknown, NULL, err))
+	if (fetch_chosen(r, is_unknown, NULL, NULL, err))
 		return -1;
 	wb_vec_foreach (s, &r->sources)
 		take_digests(*s);
@@ -302,50 +327,99 @@ int wb_remotes_preview(struct wb_tree *t, struct wb_remotes *r, struct wb_err *e
 
 /* --- supplying the packer ----------------------------------------------------------------- */
 
+/* A file's bytes, and the nodes that wait for them. */
 struct wanted {
 	struct wb_digest digest;
+	WB_VEC(struct wb_node *) nodes;
+	bool chosen; /* one source of these bytes is enough */
 	UT_hash_handle hh;
 };
 
-static bool is_wanted(void *arg, struct wb_fetch_item *item)
-{
-	struct wanted **by_digest = arg, *w;
+struct supplying {
+	struct wb_remotes *r;
+	struct wanted *by_digest;
+	const struct wb_pack_wait *wait; /* or NULL */
+};
 
-	HASH_FIND(hh, *by_digest, &item->digest, sizeof(item->digest), w);
-	if (!w)
-		return false;
-	/* one source of these bytes is enough */
-	HASH_DELETE(hh, *by_digest, w);
-	free(w);
-	return true;
+static struct wanted *wanted_find(struct supplying *s, const struct wb_digest *d)
+{
+	struct wanted *w;
+
+	HASH_FIND(hh, s->by_digest, d, sizeof(*d), w);
+	return w;
 }
 
-int wb_remotes_supply(void *arg, struct wb_node *const *nodes, size_t n, struct wb_err *err)
+static void wanted_add(struct supplying *s, struct wb_node *node)
 {
-	struct wb_remotes *r = arg;
-	struct wanted *by_digest = NULL, *w, *next;
+	const struct wb_digest *d = &node->content.digest;
+	struct wanted *w = wanted_find(s, d);
 
-	for (size_t i = 0; i < n; i++) {
-		const struct wb_digest *d = &nodes[i]->content.digest;
-
-		if (wb_store_has(r->store, d, nodes[i]->content.size))
-			continue;
-		HASH_FIND(hh, by_digest, d, sizeof(*d), w);
-		if (w)
-			continue;
+	if (!w) {
 		w = wb_zalloc(sizeof(*w));
 		w->digest = *d;
-		HASH_ADD(hh, by_digest, digest, sizeof(w->digest), w);
+		HASH_ADD(hh, s->by_digest, digest, sizeof(w->digest), w);
 	}
-	int rc = by_digest ? fetch_chosen(r, is_wanted, &by_digest, err) : 0;
+	*wb_vec_push(&w->nodes) = node;
+}
 
-	HASH_ITER (hh, by_digest, w, next) {
-		HASH_DELETE(hh, by_digest, w);
+static void supplying_release(struct supplying *s)
+{
+	struct wanted *w, *next;
+
+	HASH_ITER (hh, s->by_digest, w, next) {
+		HASH_DELETE(hh, s->by_digest, w);
+		wb_vec_free(&w->nodes);
 		free(w);
 	}
-	for (size_t i = 0; !rc && i < n; i++)
-		nodes[i]->content.path = wb_store_blob_path(r->store, &nodes[i]->content.digest);
-	return rc;
+}
+
+static bool is_wanted(void *arg, struct wb_fetch_item *item)
+{
+	struct wanted *w = wanted_find(arg, &item->digest);
+
+	if (!w || w->chosen)
+		return false;
+	return w->chosen = true;
+}
+
+static int landed(struct supplying *s, struct wb_node *node, struct wb_err *err)
+{
+	node->content.path = wb_store_blob_path(s->r->store, &node->content.digest);
+	return s->wait ? s->wait->arrived(s->wait->arg, node, err) : 0;
+}
+
+static int item_arrived(void *arg, const struct wb_fetch_item *item, struct wb_err *err)
+{
+	struct supplying *s = arg;
+	struct wanted *w = wanted_find(s, &item->digest);
+
+	for (size_t i = 0; w && i < w->nodes.n; i++)
+		if (landed(s, w->nodes.items[i], err))
+			return -1;
+	return 0;
+}
+
+static int is_waited_for(void *arg, struct wb_err *err)
+{
+	const struct supplying *s = arg;
+
+	return s->wait ? s->wait->goes_on(s->wait->arg, err) : 0;
+}
+
+int wb_remotes_supply(void *arg, struct wb_node *const *nodes, size_t n,
+	const struct wb_pack_wait *wait, struct wb_err *err)
+{
+	WB_AUTO(supplying_release) struct supplying s = {.r = arg, .wait = wait};
+	const struct listener listener = {
+		.arrived = item_arrived, .goes_on = is_waited_for, .arg = &s};
+
+	for (size_t i = 0; i < n; i++) {
+		if (!wb_store_has(s.r->store, &nodes[i]->content.digest, nodes[i]->content.size))
+			wanted_add(&s, nodes[i]);
+		else if (landed(&s, nodes[i], err))
+			return -1;
+	}
+	return s.by_digest ? fetch_chosen(s.r, is_wanted, &s, &listener, err) : 0;
 }
 
 void wb_remotes_lock(struct wb_lockfile *out, const struct wb_remotes *r)

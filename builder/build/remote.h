@@ -3,14 +3,14 @@
  *
  * A file whose SHA-256 is known before it is fetched (the store or the lockfile knows it, or the
  * source vouches for it) enters the tree without its bytes; the packer asks for them through
- * wb_remotes_supply() when no finished layer makes them unnecessary. One thread. */
+ * wb_remotes_supply() when no finished layer makes them unnecessary. One thread at a time. */
 #ifndef WB_BUILDER_BUILD_REMOTE_H
 #define WB_BUILDER_BUILD_REMOTE_H
 
 #include "base/progress.h"
 #include "builder/fetch/fetch.h"
 #include "builder/fetch/lockfile.h"
-#include "layers/tree.h"
+#include "layers/pack.h"
 
 struct wb_remote_plan_opts {
 	bool offline;  /* the store only */
@@ -66,7 +66,8 @@ int wb_remotes_add_to(struct wb_tree *t, struct wb_remotes *r, struct wb_err *er
 /* The tree as it will be, with stand-ins for digests that only a transfer will tell. */
 int wb_remotes_preview(struct wb_tree *t, struct wb_remotes *r, struct wb_err *err);
 /* In the form of wb_pack_opts.supply; arg is the struct wb_remotes. */
-int wb_remotes_supply(void *arg, struct wb_node *const *nodes, size_t n, struct wb_err *err);
+int wb_remotes_supply(void *arg, struct wb_node *const *nodes, size_t n,
+	const struct wb_pack_wait *wait, struct wb_err *err);
 /* Everything that was not fetched yet. */
 int wb_remotes_fetch_all(struct wb_remotes *r, struct wb_err *err);
 

@@ -115,6 +115,11 @@ static void finished(struct wb_fetch *d, struct wb_fetch_file *f)
 	f->sink = NULL;
 	wb_lock_release(&f->lock);
 	wb_ranges_release(&f->todo);
+
+	struct wb_err err = WB_ERR_INIT;
+
+	if (d->o.arrived && d->o.arrived(f->item, d->o.arg, &err))
+		wb_fetch_fail(d, &err);
 }
 
 /* True when the file is this process's to fetch; false when it is not, or was fetched meanwhile. */
@@ -403,10 +408,15 @@ static void tell(struct wb_fetch *d, bool last)
 {
 	struct wb_fetch_progress *p = &d->progress;
 	int64_t now = wb_fetch_now();
+	struct wb_err err = WB_ERR_INIT;
 
-	if (!d->o.progress || (!last && now - d->told < PROGRESS_MS))
+	if (!last && now - d->told < PROGRESS_MS)
 		return;
 	d->told = now;
+	if (!last && d->o.goes_on && d->o.goes_on(d->o.arg, &err))
+		wb_fetch_fail(d, &err);
+	if (!d->o.progress)
+		return;
 	p->files = d->files.n;
 	p->files_done = d->done;
 	p->connections = d->active;
@@ -442,6 +452,8 @@ static int loop(struct wb_fetch *d, struct wb_err *err)
 			break;
 		adapt(d);
 		tell(d, false);
+		if (d->err.code != WB_OK)
+			break;
 	}
 	tell(d, true);
 	if (d->err.code == WB_OK)

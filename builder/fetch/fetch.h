@@ -47,7 +47,12 @@ struct wb_fetch_opts {
 	bool offline;         /* a missing file is an error that names it */
 	/* About ten times a second, on the caller's thread; NULL for none. */
 	void (*progress)(const struct wb_fetch_progress *p, void *arg);
-	void *arg;
+	/* Each time that an item is done, while others are under way; of equal items once. On the
+	 * caller's thread; an error ends it all. NULL for none. */
+	int (*arrived)(const struct wb_fetch_item *item, void *arg, struct wb_err *err);
+	/* As often as progress: an error ends it all. NULL for none. */
+	int (*goes_on)(void *arg, struct wb_err *err);
+	void *arg; /* of the three */
 };
 
 struct wb_fetch_total {

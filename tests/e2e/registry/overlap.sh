@@ -1,0 +1,71 @@
+#!/bin/bash
+# Fetching, packing and pushing overlap: a layer is in the registry while files of others have not
+# arrived, and what cannot succeed later ends the build at once.
+. "$(dirname "$0")/../../lib.sh"
+t_use registries
+t_use sources
+t_use images
+
+if ! registry_start reg; then
+	t_case distribution
+	t_missing registry
+	exit
+fi
+proxy_start "$reg_port"
+sources_start hub || exit
+
+m=$T_TMP/model
+mkdir -p "$m" "$T_TMP/files"
+seeded first 70000000 >"$T_TMP/files/first.safetensors"
+seeded second 70000001 >"$T_TMP/files/second.safetensors"
+hub_commit o/n "$T_TMP/files" >/dev/null
+cat >"$m/config.yaml" <<-'END'
+	model_name: test
+	weights:
+	  - source: hf://o/n
+	    mount_location: /models/n
+END
+
+held() {
+	hub_tell clear '{}' >/dev/null
+	hub_tell fault '{"match": "second", "on": "hub", "kind": "delay", "seconds": 60,
+		"times": 100}' >/dev/null
+}
+
+has_sent() {
+	[ "$(sent_bytes)" -gt 70000000 ]
+}
+
+t_case 'a layer is pushed while a file of another is still on its way'
+held
+t_bg build "$WBUILD" build --base scratch --push --progress plain \
+	-t "127.0.0.1:$proxy_port/o/n:t" "$m"
+build_pid=$t_bg_pid
+if t_wait 40 has_sent; then
+	kill -0 "$build_pid" 2>/dev/null || t_fail 'the build was over'
+	stored=$(find "$WBUILD_CACHE_DIR" -type f -size +60M | wc -l)
+	# the file, its layer: nothing of the second
+	t_le "$stored" 2 'large files in the store'
+else
+	t_fail "sent $(sent_bytes) bytes: $(cat "$T_TMP/build.log")"
+fi
+
+t_case 'a build that is stopped then continues with what is there'
+kill -TERM "$build_pid"
+wait "$build_pid"
+t_eq "$?" 130 'exit status'
+hub_tell clear '{}' >/dev/null
+before=$(sent_bytes)
+t_run "$WBUILD" build --base scratch --push -t "127.0.0.1:$proxy_port/o/n:t" "$m"
+t_rc 0
+t_le $(($(sent_bytes) - before)) 71000000 'bytes sent'
+t_no_match "$(curl -sf "$HUB_URL/-/log")" '/first'
+t_ok "$WBUILD" verify "docker://127.0.0.1:$reg_port/o/n:t"
+
+t_case 'a login that the registry refuses ends the build before the rest is fetched'
+rm -rf "$WBUILD_CACHE_DIR"
+held
+faults '{"refuse": ["POST /v2/", 403]}'
+t_run timeout 40 "$WBUILD" build --base scratch --push -t "127.0.0.1:$proxy_port/o/refused:t" "$m"
+t_rc 1
+t_match "$err" '403|refused|denied|not allowed'
