@@ -109,9 +109,10 @@ t_run() {
 	err=$(<"$T_TMP/.err")
 }
 
+# The errors of a talkative command come last.
 t_rc() {
 	[ "$rc" = "$1" ] || t_fail "exit status $rc, not $1: $t_cmd" "stdout: ${out:0:1500}" \
-		"stderr: ${err:0:1500}"
+		"stderr: $(tail -c 1500 <<<"$err")"
 }
 
 # t_eq GOT WANT [WHAT]

@@ -39,8 +39,8 @@ int wb_sts_assume(
 /* The answer's XML. */
 int wb_sts_parse(struct wb_aws_creds *c, const char *p, size_t n, struct wb_err *err);
 /* An OIDC token for an audience: file (may be NULL), else ACTIONS_ID_TOKEN_REQUEST_URL and _TOKEN.
- */
-struct wb_secret *wb_oidc_token(
-	struct wb_http *http, const char *file, const char *audience, struct wb_err *err);
+ * otherwise: what the hint says to do where there is neither ("set …"). */
+struct wb_secret *wb_oidc_token(struct wb_http *http, const char *file, const char *audience,
+	const char *otherwise, struct wb_err *err);
 
 #endif

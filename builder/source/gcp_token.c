@@ -302,7 +302,10 @@ static struct wb_secret *subject_token(
 	const struct wb_gcp_creds *c, struct wb_http *http, struct wb_err *err)
 {
 	wb_autofree char *audience = wb_asprintf("https:%s", c->audience);
-	struct wb_secret *raw = wb_oidc_token(http, c->token_file, audience, err);
+	struct wb_secret *raw = wb_oidc_token(http, c->token_file, audience,
+		"let GOOGLE_APPLICATION_CREDENTIALS name an external_account file with a token "
+		"file in its credential_source",
+		err);
 
 	if (!raw || !c->token_field)
 		return raw;

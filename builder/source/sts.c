@@ -92,8 +92,8 @@ static struct wb_secret *token_of_job(
 	return wb_secret_new("oidc token", value, strlen(value), true);
 }
 
-struct wb_secret *wb_oidc_token(
-	struct wb_http *http, const char *file, const char *audience, struct wb_err *err)
+struct wb_secret *wb_oidc_token(struct wb_http *http, const char *file, const char *audience,
+	const char *otherwise, struct wb_err *err)
 {
 	wb_err_clear(err);
 	struct wb_secret *token =
@@ -103,8 +103,9 @@ struct wb_secret *wb_oidc_token(
 		wb_err_set(err, WB_ERR_AUTH, "the token file \"%s\" does not exist", file);
 	if (!token && err->code == WB_OK) {
 		wb_err_set(err, WB_ERR_AUTH, "there is no OIDC token to sign in with");
-		wb_err_hint(err, "set AWS_WEB_IDENTITY_TOKEN_FILE, or run in a GitHub Actions job "
-				 "with \"permissions: id-token: write\"");
+		wb_err_hint(err,
+			"%s, or run in a GitHub Actions job with \"permissions: id-token: write\"",
+			otherwise);
 	}
 	return token;
 }
@@ -134,7 +135,8 @@ int wb_sts_assume(
 	struct wb_aws_creds *c, struct wb_http *http, const char *region, struct wb_err *err)
 {
 	WB_AUTO(wb_secret_unrefp)
-	struct wb_secret *token = wb_oidc_token(http, c->token_file, "sts.amazonaws.com", err);
+	struct wb_secret *token = wb_oidc_token(
+		http, c->token_file, "sts.amazonaws.com", "set AWS_WEB_IDENTITY_TOKEN_FILE", err);
 	WB_AUTO(wb_http_result_release) struct wb_http_result res = WB_HTTP_RESULT_INIT;
 	struct wb_http_params p = WB_HTTP_PARAMS_INIT;
 	static const char *const headers[] = {

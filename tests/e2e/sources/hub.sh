@@ -1,7 +1,7 @@
 #!/bin/bash
 # The baked hub cache as the hub's own client reads it, the stand-in hub as that client takes it for
 # real, and downloads that are killed again and again.
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../../lib.sh"
 t_use images
 t_use trees
 t_use sources
