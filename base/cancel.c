@@ -5,19 +5,25 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A signal has no argument to carry a context in, so the flag is the process's. Lock-free, so that
- * the handler may touch it; atomic, because every worker reads it. */
+/* A signal has no argument to carry a context in, so the flags are the process's. Lock-free, so
+ * that the handler may touch it; atomic, because every worker reads it. */
 static atomic_int requested;
+static atomic_bool silent;
 
 static void on_signal(int signum)
 {
-	static const char line[] = "\nwbuild: stopping; a second signal ends it at once\n";
-
+	static const char line[] = "\n" WB_CANCEL_LINE "\n";
 	int none = 0;
 
 	if (!atomic_compare_exchange_strong(&requested, &none, signum))
 		_exit(128 + signum);
-	(void)!write(STDERR_FILENO, line, sizeof(line) - 1);
+	if (!atomic_load(&silent))
+		(void)!write(STDERR_FILENO, line, sizeof(line) - 1);
+}
+
+void wb_cancel_set_silent(bool on)
+{
+	atomic_store(&silent, on);
 }
 
 void wb_cancel_install(void)

@@ -9,7 +9,11 @@
 
 #include "base/err.h"
 
+#define WB_CANCEL_LINE "wbuild: stopping; a second signal ends it at once"
+
 void wb_cancel_install(void); /* signal handlers; SIGPIPE is ignored */
+/* The handler writes WB_CANCEL_LINE to stderr, unless a live display says it in its own place. */
+void wb_cancel_set_silent(bool on);
 void wb_cancel_request(int signum);
 bool wb_cancelled(void);
 int wb_cancel_signal(void);              /* what was requested, 0 when nothing was */

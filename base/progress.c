@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/progress_internal.h"
 #include "base/secret.h"
 
@@ -78,7 +79,8 @@ static void sample(struct wb_step *s, double now)
 {
 	size_t last = (s->n_samples + WB_RATE_SAMPLES - 1) % WB_RATE_SAMPLES;
 
-	if (s->state != WB_STEP_RUNNING ||
+	/* the wait for the first byte is no part of the rate */
+	if (s->state != WB_STEP_RUNNING || !wb_step_done(s) ||
 		(s->n_samples && now - s->samples[last].at < WB_RATE_EVERY))
 		return;
 	s->samples[s->n_samples % WB_RATE_SAMPLES].at = now;
@@ -213,8 +215,10 @@ struct wb_progress *wb_progress_new(enum wb_progress_mode mode, int fd, const ch
 		release(p); /* no thread to spare: work without a display */
 		return NULL;
 	}
-	if (display == &wb_display_tty)
+	if (display == &wb_display_tty) {
 		wb_log_set_hooks(wb_screen_before_log, wb_screen_after_log, p);
+		wb_cancel_set_silent(true);
+	}
 	if (display == &wb_display_rawjson)
 		wb_log_set_sink(wb_rawjson_log, p);
 	return p;
@@ -226,6 +230,7 @@ void wb_progress_free(struct wb_progress *p)
 		return;
 	wb_log_set_hooks(NULL, NULL, NULL);
 	wb_log_set_sink(NULL, NULL);
+	wb_cancel_set_silent(false);
 	pthread_mutex_lock(&p->lock);
 	p->closing = true;
 	pthread_cond_signal(&p->wake);

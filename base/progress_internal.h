@@ -60,10 +60,11 @@ extern const struct wb_display wb_display_tty, wb_display_plain, wb_display_rawj
 /* What the live view last drew. */
 struct wb_screen {
 	bool drawn;
-	unsigned columns; /* of the window then */
-	size_t *widths;   /* of the lines */
+	unsigned columns, rows; /* of the window then */
+	size_t *widths;         /* of the lines */
 	size_t n, cap;
-	bool stop_seen; /* a signal's line went below the frame */
+	size_t lost;    /* rows that a lower window pushed out at the top */
+	bool stop_said; /* that a signal came */
 	bool colour;
 };
 

@@ -1,5 +1,13 @@
 /* The live view. A frame is put together in memory and written at once: up to the first line of
- * the last frame, each line with the rest of its row cleared, then everything below cleared. */
+ * the last frame, each line with the rest of its row cleared, then everything below cleared.
+ *
+ * Windows change size under it, and most terminals then wrap anew what is on the screen, and push
+ * out at the top what has no room, out of reach. Four habits keep the view whole: no line is wider
+ * than COLUMNS_MAX, however wide the window, so that one that shrinks seldom wraps any; lines are
+ * written with wrapping off, for a multiplexer has a new size some time before it tells; a frame in
+ * a new size clears the old rows first, because terminals remember which row continues which and
+ * would join them again; and rows that a lower window pushed out are counted, for a higher one
+ * shows them again. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -9,15 +17,21 @@
 
 #define FRAME_MAX (1u << 20)
 #define COLUMNS_MIN 20
-#define COLUMNS_MAX 250 /* wider lines are hard to follow from name to time */
-#define ITEMS_SHOWN 4   /* of one step */
+#define COLUMNS_MAX 80 /* wider lines are hard to follow from name to time, too */
+#define NAME_BESIDE 24 /* columns that a name and its detail have beside the counters */
+#define DETAIL_WIDE 16 /* columns that a detail is taken to need, so that nothing jumps */
+#define ITEMS_SHOWN 4  /* of one step */
+
+/* Mode 2026: show nothing until the end. Terminals that do not know it pass over it. */
+#define FRAME_BEGIN "\x1b[?2026h\x1b[?7l"
+#define FRAME_END "\x1b[?7h\x1b[?2026l"
 
 enum { BLUE = 34, RED = 31, FAINT = 2 };
 
 struct frame {
 	struct wb_progress *p;
 	struct wb_buf text;
-	unsigned rows, columns;
+	unsigned rows, columns; /* of the window, but columns within the limits above */
 	size_t lines;
 };
 
@@ -101,6 +115,9 @@ static void end_line(struct frame *f, unsigned width)
 {
 	struct wb_screen *screen = &f->p->screen;
 
+	if (width > screen->columns)
+		width = screen->columns; /* it was cut, not wrapped */
+
 	wb_buf_must(&f->text, "\x1b[K\n");
 	if (f->lines == screen->cap)
 		screen->widths = wb_vec_grow_(
@@ -119,6 +136,8 @@ static void line(
 	unsigned gap = room > name_columns ? room - name_columns : 0;
 	bool coloured = colour && f->p->screen.colour;
 
+	if (!*right)
+		gap = 0;
 	if (coloured)
 		wb_buf_must(&f->text, "\x1b[%dm", colour);
 	wb_buf_must(&f->text, "%s%s%*s %s", prefix, shown, (int)gap, "", right);
@@ -127,18 +146,23 @@ static void line(
 	end_line(f, used + name_columns + gap);
 }
 
+static char *amount_text(uint64_t done, uint64_t total, unsigned columns)
+{
+	if (columns < 60 && total)
+		return wb_asprintf("%u%%", (unsigned)((double)done * 100 / (double)total));
+	return wb_progress_amount(done, total);
+}
+
 static char *counters(const struct wb_step *s, unsigned columns)
 {
 	uint64_t done = wb_step_done(s), total = atomic_load(&s->total);
-	wb_autofree char *amount = wb_progress_amount(done, total);
+	wb_autofree char *amount = amount_text(done, total, columns);
 	double rate = s->state == WB_STEP_RUNNING ? wb_step_rate(s) : 0;
 
 	if (!*amount || (total && s->state == WB_STEP_CACHED))
 		return wb_strdup(total ? wb_size_text(total).s : "");
 	if (total && s->state == WB_STEP_DONE)
 		return wb_strdup(wb_size_text(total).s);
-	if (columns < 60 && total)
-		return wb_asprintf("%u%%", (unsigned)((double)done * 100 / (double)total));
 	if (rate <= 0 || columns < 72)
 		return wb_steal(amount);
 	if (!total || done >= total)
@@ -150,11 +174,28 @@ static char *counters(const struct wb_step *s, unsigned columns)
 static void item_line(struct frame *f, const struct wb_item *i, double now)
 {
 	uint64_t done = atomic_load(&i->done);
-	wb_autofree char *amount = wb_progress_amount(done, i->total);
+	wb_autofree char *amount = amount_text(done, i->total, f->columns);
 	wb_autofree char *right =
 		wb_asprintf("%s  %7s", amount, wb_duration_text(now - i->began).s);
 
 	line(f, " => => ", i->name, right, 0);
+}
+
+/* A name that leaves little room gets a second line for what is counted. */
+static bool has_counter_line(const struct wb_step *s)
+{
+	unsigned wide = text_columns(s->name) + (s->detail ? DETAIL_WIDE : 0);
+
+	return s->state == WB_STEP_RUNNING && atomic_load(&s->total) && wide > NAME_BESIDE;
+}
+
+static void counter_line(struct frame *f, const struct wb_step *s)
+{
+	wb_autofree char *count = counters(s, f->columns);
+	wb_autofree char *text = wb_asprintf(
+		"%s%s%s", s->detail ? s->detail : "", s->detail && *count ? "  " : "", count);
+
+	line(f, " => => ", text, "", 0);
 }
 
 static void step_line(struct frame *f, const struct wb_step *s, double now)
@@ -170,13 +211,16 @@ static void step_line(struct frame *f, const struct wb_step *s, double now)
 		[WB_STEP_CACHED] = BLUE,
 		[WB_STEP_FAILED] = RED,
 	};
-	wb_autofree char *name =
-		s->detail ? wb_asprintf("%s  %s", s->name, s->detail) : wb_strdup(s->name);
-	wb_autofree char *count = counters(s, f->columns);
+	bool below = has_counter_line(s);
+	wb_autofree char *name = s->detail && !below ? wb_asprintf("%s  %s", s->name, s->detail)
+	                                             : wb_strdup(s->name);
+	wb_autofree char *count = below ? wb_strdup("") : counters(s, f->columns);
 	wb_autofree char *right = wb_asprintf(
 		"%s  %7s", count, wb_duration_text((s->ended > 0 ? s->ended : now) - s->began).s);
 
 	line(f, prefixes[s->state], name, right, colours[s->state]);
+	if (below)
+		counter_line(f, s);
 }
 
 static void step_items(struct frame *f, const struct wb_step *s, double now)
@@ -198,7 +242,7 @@ static size_t step_rows(const struct wb_step *s)
 {
 	if (s->state != WB_STEP_RUNNING)
 		return 1;
-	return 1 + (s->n_items > ITEMS_SHOWN ? ITEMS_SHOWN + 1 : s->n_items);
+	return 1 + has_counter_line(s) + (s->n_items > ITEMS_SHOWN ? ITEMS_SHOWN + 1 : s->n_items);
 }
 
 /* --- frames ------------------------------------------------------------------------------- */
@@ -224,22 +268,39 @@ static size_t rows_drawn(const struct wb_screen *screen, unsigned columns)
 	return rows;
 }
 
+/* Rows up to the first line of the last frame, as far as it is on the screen. */
+static size_t rows_up(struct wb_screen *screen, const struct frame *f)
+{
+	size_t rows = rows_drawn(screen, f->columns), most = f->rows > 1 ? f->rows - 1 : 1;
+	size_t grown = f->rows > screen->rows ? f->rows - screen->rows : 0;
+	size_t back = grown < screen->lost ? grown : screen->lost;
+
+	if (rows > most) {
+		screen->lost += rows - most;
+		return most;
+	}
+	screen->lost -= back;
+	return rows + back < most ? rows + back : most;
+}
+
 static void to_first_line(struct frame *f)
 {
 	struct wb_screen *screen = &f->p->screen;
 
-	/* the signal handler wrote below the frame: what is drawn now stays where it is */
-	if (wb_cancelled() && !screen->stop_seen) {
-		screen->stop_seen = true;
-		screen->drawn = false;
-	}
-	size_t rows = rows_drawn(screen, f->columns);
+	size_t rows = rows_up(screen, f);
 
-	if (rows >= f->rows && f->rows > 1)
-		rows = f->rows - 1;
-	wb_buf_must(&f->text, "\r");
+	wb_buf_must(&f->text, FRAME_BEGIN "\r");
 	if (rows)
 		wb_buf_must(&f->text, "\x1b[%zuA", rows);
+	if (screen->drawn && (f->columns != screen->columns || f->rows != screen->rows))
+		wb_buf_must(&f->text, "\x1b[J");
+	if (wb_cancelled() && !screen->stop_said) {
+		screen->stop_said = true;
+		screen->lost = 0;
+		wb_buf_must(&f->text, WB_CANCEL_LINE "\x1b[K\n");
+	}
+	screen->columns = f->columns;
+	screen->rows = f->rows;
 }
 
 static void frame_init(struct frame *f, struct wb_progress *p)
@@ -256,7 +317,7 @@ static void frame_init(struct frame *f, struct wb_progress *p)
 
 static void frame_show(struct frame *f)
 {
-	wb_buf_must(&f->text, "\x1b[J");
+	wb_buf_must(&f->text, "\x1b[J" FRAME_END);
 	wb_progress_write(f->p, f->text.data, f->text.len);
 	wb_buf_release(&f->text);
 	f->p->screen.n = f->lines;
@@ -306,7 +367,7 @@ static void draw(struct wb_progress *p, bool last)
 
 static void tick(struct wb_progress *p)
 {
-	if (wb_progress_now() - p->began >= WB_PROGRESS_DELAY)
+	if (wb_progress_now() - p->began >= WB_PROGRESS_DELAY || wb_cancelled())
 		draw(p, false);
 }
 
@@ -328,6 +389,7 @@ void wb_screen_before_log(void *progress)
 	frame_show(&f);
 	p->screen.drawn = true; /* to be drawn again below the line */
 	p->screen.n = 0;
+	p->screen.lost = 0; /* the line comes between */
 }
 
 void wb_screen_after_log(void *progress)

@@ -213,6 +213,7 @@ static int pack(struct build *b, struct wb_err *err)
 	b->ahead = wb_ahead_new(b->opts->outputs, b->opts->n_outputs, &b->output, b->store);
 	if (pack_layers(b, &b->layer_plan, err) || wb_plan_remember(&b->plan, b->store, err))
 		return -1;
+	wb_remotes_shown_enough(&b->plan.remotes);
 	b->out->layers = b->layers.list.n;
 	wb_vec_foreach (l, &b->layers.list)
 		lock_layer(b, l->key, l);

@@ -8,6 +8,7 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "builder/build/remote_layout.h"
+#include "builder/build/remote_shown.h"
 
 int wb_remotes_init(struct wb_remotes *out, struct wb_store *store, const char *dir,
 	const char *data_dir, const char *config_file, const struct wb_remote_plan_opts *opts,
@@ -119,11 +120,40 @@ static int list(struct wb_remote_source *s, struct wb_remotes *r, struct wb_err 
 	return 0;
 }
 
+/* What progress says of a listed source: how much there is, and how much of it is here. */
+static void say_listed(struct wb_step *step, const struct wb_remote_source *s)
+{
+	size_t there = 0;
+	uint64_t bytes = 0;
+
+	wb_vec_foreach (item, &s->items) {
+		there += item->done;
+		bytes += item->file->size == WB_SIZE_UNKNOWN ? 0 : item->file->size;
+	}
+	wb_autofree char *here = there == s->items.n ? wb_strdup(", all there")
+	                         : there             ? wb_asprintf(", %zu there", there)
+	                                             : wb_strdup("");
+
+	wb_step_detail(step, "%zu %s, %s%s", s->items.n, s->items.n == 1 ? "file" : "files",
+		wb_size_text(bytes).s, here);
+}
+
 static void make_items(struct wb_remote_source *s)
 {
 	wb_vec_foreach (f, &s->listing.files)
 		*wb_vec_push(&s->items) = (struct wb_fetch_item){
-			.remote = s->remote, .file = f, .label = s->config->uri.text};
+			.remote = s->remote, .file = f, .label = s->config->uri.text, .owner = s};
+}
+
+static void settle(struct wb_remote_source *s, struct wb_store *store)
+{
+	wb_fetch_find(s->items.items, s->items.n, store);
+	wb_vec_foreach (item, &s->items) {
+		if (item->done) {
+			item->file->known.has_sha256 = true;
+			item->file->known.sha256 = item->digest;
+		}
+	}
 }
 
 int wb_remotes_resolve(struct wb_remote_source **out, struct wb_remotes *r,
@@ -135,11 +165,15 @@ int wb_remotes_resolve(struct wb_remote_source **out, struct wb_remotes *r,
 	*wb_vec_push(&r->sources) = s;
 	s->config = src;
 	s->group = group;
-	if (wb_step_end(step, list(s, r, err), err))
-		return -1;
-	make_items(s);
-	*out = s;
-	return 0;
+	int rc = list(s, r, err);
+
+	if (!rc) {
+		make_items(s);
+		settle(s, r->store);
+		say_listed(step, s);
+		*out = s;
+	}
+	return wb_step_end(step, rc, err);
 }
 
 /* --- fetching ----------------------------------------------------------------------------- */
@@ -151,35 +185,18 @@ struct listener {
 	void *arg;
 };
 
-struct watcher {
-	struct wb_step *step;
-	uint64_t done;
-	const struct listener *listener; /* or NULL */
-};
-
-static void show(const struct wb_fetch_progress *p, void *arg)
-{
-	struct watcher *s = arg;
-
-	wb_step_total(s->step, p->bytes);
-	if (p->bytes_done > s->done)
-		wb_step_add(s->step, p->bytes_done - s->done);
-	s->done = p->bytes_done > s->done ? p->bytes_done : s->done;
-	wb_step_detail(s->step, "%zu of %zu files", p->files_done, p->files);
-}
-
 static int pass_on(const struct wb_fetch_item *item, void *arg, struct wb_err *err)
 {
-	struct watcher *w = arg;
+	const struct listener *l = arg;
 
-	return w->listener ? w->listener->arrived(w->listener->arg, item, err) : 0;
+	return l->arrived(l->arg, item, err);
 }
 
 static int ask(void *arg, struct wb_err *err)
 {
-	const struct watcher *w = arg;
+	const struct listener *l = arg;
 
-	return w->listener ? w->listener->goes_on(w->listener->arg, err) : 0;
+	return l->goes_on(l->arg, err);
 }
 
 typedef WB_VEC(struct wb_fetch_item) item_list;
@@ -196,28 +213,23 @@ static void add_total(struct wb_fetch_total *sum, const struct wb_fetch_total *t
 static int fetch(
 	struct wb_remotes *r, item_list *items, const struct listener *listener, struct wb_err *err)
 {
-	struct watcher shown = {.listener = listener};
 	const struct wb_fetch_opts opts = {.http = r->http,
 		.store = r->store,
 		.connections = r->opts.connections,
 		.jobs = r->opts.jobs,
 		.offline = r->opts.offline || r->opts.frozen,
-		.progress = show,
-		.arrived = pass_on,
-		.goes_on = ask,
-		.arg = &shown};
+		.moved = r->opts.progress ? wb_remote_shown_moved : NULL,
+		.arrived = listener ? pass_on : NULL,
+		.goes_on = listener ? ask : NULL,
+		.arg = (void *)(uintptr_t)listener};
 	struct wb_fetch_total total = {0};
 
 	if (!items->n)
 		return 0;
-	shown.step = wb_step_begin(
-		r->opts.progress, "fetch %zu %s", items->n, items->n == 1 ? "file" : "files");
 	int rc = wb_fetch(items->items, items->n, &opts, &total, err);
 
 	add_total(&r->total, &total);
-	if (!rc && !total.fetched)
-		wb_step_cached(shown.step);
-	return wb_step_end(shown.step, rc, err);
+	return rc;
 }
 
 /* Runs wb_fetch over the items that choose picks, and gives them their results. */
@@ -232,11 +244,23 @@ static int fetch_chosen(struct wb_remotes *r, bool (*choose)(void *arg, struct w
 			if (!item->done && choose(arg, item)) {
 				*wb_vec_push(&chosen) = item;
 				*wb_vec_push(&copies) = *item;
+				wb_remote_shown_begin(*s, r->opts.progress);
 			}
+	wb_autofree struct wb_remote_moving *moving = wb_calloc(copies.n + 1, sizeof(*moving));
+
+	for (size_t i = 0; i < copies.n; i++) {
+		moving[i].source = chosen.items[i]->owner;
+		copies.items[i].owner = &moving[i];
+	}
 	int rc = fetch(r, &copies, listener, err);
 
-	for (size_t i = 0; i < chosen.n; i++)
+	for (size_t i = 0; i < chosen.n; i++) {
+		wb_item_end(moving[i].item);
+		copies.items[i].owner = moving[i].source;
 		*chosen.items[i] = copies.items[i];
+	}
+	wb_vec_foreach (s, &r->sources)
+		wb_remote_shown_end(*s, rc, err);
 	wb_vec_free(&chosen);
 	wb_vec_free(&copies);
 	return rc;
@@ -259,17 +283,6 @@ int wb_remotes_fetch_all(struct wb_remotes *r, struct wb_err *err)
 
 /* --- into the tree ------------------------------------------------------------------------ */
 
-static void settle(struct wb_remote_source *s, struct wb_store *store)
-{
-	wb_fetch_find(s->items.items, s->items.n, store);
-	wb_vec_foreach (item, &s->items) {
-		if (item->done) {
-			item->file->known.has_sha256 = true;
-			item->file->known.sha256 = item->digest;
-		}
-	}
-}
-
 /* After the unknown ones were fetched, every digest is known; sizes too. */
 static void take_digests(struct wb_remote_source *s)
 {
@@ -285,8 +298,6 @@ static void take_digests(struct wb_remote_source *s)
 
 int wb_remotes_add_to(struct wb_tree *t, struct wb_remotes *r, struct wb_err *err)
 {
-	wb_vec_foreach (s, &r->sources)
-		settle(*s, r->store);
 	if (fetch_chosen(r, is_unknown, NULL, NULL, err))
 		return -1;
 	wb_vec_foreach (s, &r->sources)
@@ -309,7 +320,6 @@ int wb_remotes_preview(struct wb_tree *t, struct wb_remotes *r, struct wb_err *e
 	wb_vec_foreach (it, &r->sources) {
 		struct wb_remote_source *s = *it;
 
-		settle(s, r->store);
 		take_digests(s);
 		wb_vec_foreach (item, &s->items) {
 			const struct wb_remote_file *f = item->file;

@@ -30,6 +30,10 @@ struct wb_remote_source {
 	struct wb_remote *remote; /* NULL when nothing may be asked */
 	struct wb_listing listing;
 	WB_VEC(struct wb_fetch_item) items; /* one per file of the listing */
+	struct {
+		struct wb_step *step; /* NULL: nothing is being fetched */
+		size_t files, done;   /* that it began with; of them */
+	} shown;                      /* builder/build/remote_shown.h */
 };
 
 struct wb_remotes {
@@ -70,6 +74,9 @@ int wb_remotes_supply(void *arg, struct wb_node *const *nodes, size_t n,
 	const struct wb_pack_wait *wait, struct wb_err *err);
 /* Everything that was not fetched yet. */
 int wb_remotes_fetch_all(struct wb_remotes *r, struct wb_err *err);
+
+/* No more will be fetched: ends what progress still shows as under way. */
+void wb_remotes_shown_enough(struct wb_remotes *r);
 
 /* What the lockfile should say of the sources now (after wb_remotes_add_to). */
 void wb_remotes_lock(struct wb_lockfile *out, const struct wb_remotes *r);

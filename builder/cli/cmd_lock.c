@@ -26,6 +26,7 @@ static int lock(struct wb_prepared *p, const struct wb_build_opts *o, struct wb_
 
 	if (wb_prepared_open(p, o, err) || wb_plan_fetch(&p->plan, &o->plan, err))
 		return -1;
+	wb_remotes_shown_enough(r);
 	if (!r->sources.n) {
 		wb_note("no source of %s needs locking", p->config.file);
 		return 0;

@@ -404,6 +404,20 @@ static void adapt(struct wb_fetch *d)
 	d->window_starved = d->patience = false;
 }
 
+static void tell_moved(struct wb_fetch *d)
+{
+	wb_vec_foreach (it, &d->files) {
+		struct wb_fetch_file *f = *it;
+		bool done = f->state == WB_FETCH_DONE;
+
+		if (f->got == f->told && done == f->told_done)
+			continue;
+		f->told = f->got;
+		f->told_done = done;
+		d->o.moved(d->o.arg, f->item, f->got, done);
+	}
+}
+
 static void tell(struct wb_fetch *d, bool last)
 {
 	struct wb_fetch_progress *p = &d->progress;
@@ -415,6 +429,8 @@ static void tell(struct wb_fetch *d, bool last)
 	d->told = now;
 	if (!last && d->o.goes_on && d->o.goes_on(d->o.arg, &err))
 		wb_fetch_fail(d, &err);
+	if (d->o.moved)
+		tell_moved(d);
 	if (!d->o.progress)
 		return;
 	p->files = d->files.n;

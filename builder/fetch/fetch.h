@@ -25,6 +25,7 @@ struct wb_fetch_item {
 	struct wb_remote *remote;    /* NULL when offline: then it has to be in the store */
 	struct wb_remote_file *file; /* learns its size and digests */
 	const char *label;           /* of the source, for messages: "hf://owner/repo" */
+	void *owner;                 /* the caller's own, for wb_fetch_opts.moved */
 	/* Results. */
 	bool done;
 	bool cached;             /* was there; nothing was transferred for it */
@@ -47,12 +48,16 @@ struct wb_fetch_opts {
 	bool offline;         /* a missing file is an error that names it */
 	/* About ten times a second, on the caller's thread; NULL for none. */
 	void (*progress)(const struct wb_fetch_progress *p, void *arg);
+	/* As often, for each file that moved since: the bytes of it that are there (fewer than
+	 * before when it is started over), and once when it is done. NULL for none. Of items with
+	 * the same bytes the first is told of. */
+	void (*moved)(void *arg, struct wb_fetch_item *item, uint64_t got, bool done);
 	/* Each time that an item is done, while others are under way; of equal items once. On the
 	 * caller's thread; an error ends it all. NULL for none. */
 	int (*arrived)(const struct wb_fetch_item *item, void *arg, struct wb_err *err);
 	/* As often as progress: an error ends it all. NULL for none. */
 	int (*goes_on)(void *arg, struct wb_err *err);
-	void *arg; /* of the three */
+	void *arg; /* of all these */
 };
 
 struct wb_fetch_total {

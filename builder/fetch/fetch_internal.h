@@ -34,7 +34,9 @@ struct wb_fetch_file {
 	unsigned mismatches;
 	int64_t not_before; /* ms */
 	uint64_t got;       /* bytes that are there or came, less what was thrown away */
-	UT_hash_handle hh;  /* by key */
+	uint64_t told;      /* of them */
+	bool told_done;
+	UT_hash_handle hh; /* by key */
 };
 
 struct wb_transfer {
