@@ -23,36 +23,6 @@ int64_t wb_http_now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-bool wb_http_bucket_open(struct wb_http_bucket *b)
-{
-	if (b->rate == 0)
-		return true;
-	int64_t now = wb_http_now_ms();
-	double burst = (double)b->rate / 10;
-
-	b->tokens += (double)b->rate * (double)(now - b->filled) / 1000;
-	if (b->tokens > burst)
-		b->tokens = burst;
-	b->filled = now;
-	return b->tokens > 0;
-}
-
-void wb_http_bucket_take(struct wb_http_bucket *b, size_t n)
-{
-	if (b->rate)
-		b->tokens -= (double)n;
-}
-
-/* When the bucket opens again, in ms from now. */
-static int bucket_wait(const struct wb_http_bucket *b)
-{
-	if (b->rate == 0 || b->tokens > 0)
-		return 0;
-	double ms = -b->tokens * 1000 / (double)b->rate;
-
-	return ms > POLL_MAX_MS ? POLL_MAX_MS : (int)ms + 1;
-}
-
 static const char *env_first(const char *const *names)
 {
 	for (; *names; names++)
@@ -118,8 +88,8 @@ struct wb_http *wb_http_new(const struct wb_http_opts *opts, struct wb_err *err)
 	h->opts = *opts;
 	opts_fill(&h->opts);
 	h->user_agent = wb_strdup(opts->user_agent ? opts->user_agent : "wbuild/" WBUILD_VERSION);
-	h->down.rate = h->up.rate = opts->rate_limit;
-	h->down.filled = h->up.filled = wb_http_now_ms();
+	h->own_rate = opts->rate ? NULL : wb_http_rate_new(opts->rate_limit);
+	h->rate = opts->rate ? opts->rate : h->own_rate;
 	proxies_find(h);
 	h->multi = curl_multi_init();
 	if (!h->multi)
@@ -132,8 +102,6 @@ struct wb_http *wb_http_new(const struct wb_http_opts *opts, struct wb_err *err)
 	/* Streams that share one connection share its window and its thread of packets: a few
 	 * connections each carrying a few streams are faster than one carrying all. */
 	curl_multi_setopt(h->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, 2L);
-	if (opts->tls_insecure)
-		wb_warn("certificates are not checked");
 	return h;
 }
 
@@ -190,6 +158,7 @@ void wb_http_free(struct wb_http *h)
 		free(*o);
 	}
 	wb_vec_free(&h->origins);
+	wb_http_rate_free(h->own_rate);
 	if (h->multi)
 		curl_multi_cleanup(h->multi);
 	free(h->ca_blob.data);
@@ -397,7 +366,8 @@ static void resume_stopped(struct wb_http *h)
 {
 	if (!h->stopped)
 		return;
-	bool down = wb_http_bucket_open(&h->down), up = wb_http_bucket_open(&h->up);
+	bool down = wb_http_rate_open(h->rate, WB_HTTP_DOWN);
+	bool up = wb_http_rate_open(h->rate, WB_HTTP_UP);
 	struct wb_http_req *req = h->first;
 
 	while (req) {
@@ -435,7 +405,8 @@ static int idle_ms(const struct wb_http *h, int most)
 	int64_t now = wb_http_now_ms(), wait = most;
 
 	if (h->stopped) {
-		int down = bucket_wait(&h->down), up = bucket_wait(&h->up);
+		int down = wb_http_rate_wait(h->rate, WB_HTTP_DOWN);
+		int up = wb_http_rate_wait(h->rate, WB_HTTP_UP);
 		int rate = down > up ? down : up;
 
 		if (rate && rate < wait)

@@ -32,6 +32,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/http_rate.h"
 #include "base/secret.h"
 
 struct wb_http;     /* the engine */
@@ -41,10 +42,11 @@ struct wb_http_opts {
 	unsigned connections_per_host; /* default 16 */
 	unsigned connections_total;    /* default 64 */
 	uint64_t rate_limit;           /* bytes per second over all requests; 0 none */
+	struct wb_http_rate *rate;     /* instead, one that several engines share: outlives them */
 	unsigned retries;              /* default 5 */
 	unsigned retry_wait_max_s;     /* default 300 */
 	bool insecure_http;            /* plain http to any host (--insecure) */
-	bool tls_insecure;             /* never set silently: warns once (--tls-verify=false) */
+	bool tls_insecure;             /* never silently: who sets it warns (--tls-verify=false) */
 	const char *ca_file;           /* added CA bundle, or NULL */
 	const char *user_agent;        /* default "wbuild/VERSION" */
 	double backoff_unit_s;         /* default 1.0; tests shorten it */

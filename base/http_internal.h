@@ -27,25 +27,18 @@ struct wb_http_origin {
 	int64_t hold_until; /* ms; it asked for patience */
 };
 
-/* A rate in bytes per second. Overdrafts are paid back, so the average is exact. */
-struct wb_http_bucket {
-	uint64_t rate; /* 0: none */
-	double tokens;
-	int64_t filled; /* ms */
-};
-
 struct wb_http {
 	CURLM *multi;
 	struct wb_http_opts opts;
 	char *user_agent, *ca_file, *proxy_http, *proxy_https, *no_proxy;
 	struct curl_blob ca_blob; /* when two bundles have to be joined; else data is NULL */
 	WB_VEC(struct wb_http_origin *) origins;
-	struct wb_http_req *first, *last;  /* all open requests, oldest first */
-	unsigned open, active, urgent;     /* urgent: active ones past the limits */
-	unsigned queued, waiting, stopped; /* stopped: curl has them paused */
-	bool aborted;                      /* some request is */
-	bool in_curl;                      /* a curl callback may be on the stack */
-	struct wb_http_bucket down, up;
+	struct wb_http_req *first, *last;     /* all open requests, oldest first */
+	unsigned open, active, urgent;        /* urgent: active ones past the limits */
+	unsigned queued, waiting, stopped;    /* stopped: curl has them paused */
+	bool aborted;                         /* some request is */
+	bool in_curl;                         /* a curl callback may be on the stack */
+	struct wb_http_rate *rate, *own_rate; /* own: freed with the engine */
 };
 
 struct wb_http_req {
@@ -88,8 +81,6 @@ struct wb_http_req {
 int64_t wb_http_now_ms(void);
 
 /* http.c */
-bool wb_http_bucket_open(struct wb_http_bucket *b); /* may something be moved now? */
-void wb_http_bucket_take(struct wb_http_bucket *b, size_t n);
 struct wb_http_origin *wb_http_origin_get(struct wb_http *h, const char *url);
 
 /* http_req.c */

@@ -258,13 +258,13 @@ static size_t write_cb(char *p, size_t size, size_t n, void *arg)
 	n *= size;
 	if (req->aborted)
 		return 0;
-	if (req->paused || !wb_http_bucket_open(&req->h->down)) {
+	if (req->paused || !wb_http_rate_open(req->h->rate, WB_HTTP_DOWN)) {
 		if (!req->stopped && !req->stopped_up)
 			req->h->stopped++;
 		req->stopped = true;
 		return CURL_WRITEFUNC_PAUSE;
 	}
-	wb_http_bucket_take(&req->h->down, n);
+	wb_http_rate_take(req->h->rate, WB_HTTP_DOWN, n);
 	if (req->discard || req->r.status >= 400)
 		return keep_small(req, p, n) ? n : 0;
 	req->r.received += n;
@@ -299,7 +299,7 @@ static size_t read_cb(char *p, size_t size, size_t n, void *arg)
 	n *= size;
 	if (req->aborted)
 		return CURL_READFUNC_ABORT;
-	if (!wb_http_bucket_open(&req->h->up)) {
+	if (!wb_http_rate_open(req->h->rate, WB_HTTP_UP)) {
 		if (!req->stopped && !req->stopped_up)
 			req->h->stopped++;
 		req->stopped_up = true;
@@ -313,7 +313,7 @@ static size_t read_cb(char *p, size_t size, size_t n, void *arg)
 
 	if (body_read(req, p, n, &got))
 		return CURL_READFUNC_ABORT;
-	wb_http_bucket_take(&req->h->up, got);
+	wb_http_rate_take(req->h->rate, WB_HTTP_UP, got);
 	req->sent += got;
 	if (req->p.on_upload)
 		req->p.on_upload(req, req->sent, req->p.send_arg);

@@ -55,8 +55,18 @@ static bool unreachable(CURLcode rc)
 	       rc == CURLE_COULDNT_CONNECT;
 }
 
-static bool passing_fault(CURLcode rc)
+/* A handshake that the network cut short may succeed the next time; one that the two sides could
+ * not agree on will not. */
+static bool handshake_refused(const struct wb_http_req *req, CURLcode rc)
 {
+	return rc == CURLE_SSL_CONNECT_ERROR && strstr(req->errbuf, "SSL routines") &&
+	       !strstr(req->errbuf, "unexpected eof");
+}
+
+static bool passing_fault(const struct wb_http_req *req, CURLcode rc)
+{
+	if (handshake_refused(req, rc))
+		return false;
 	return unreachable(rc) || rc == CURLE_OPERATION_TIMEDOUT || rc == CURLE_SEND_ERROR ||
 	       rc == CURLE_RECV_ERROR || rc == CURLE_GOT_NOTHING || rc == CURLE_PARTIAL_FILE ||
 	       rc == CURLE_HTTP2 || rc == CURLE_HTTP2_STREAM || rc == CURLE_SSL_CONNECT_ERROR;
@@ -108,7 +118,7 @@ bool wb_http_retry(struct wb_http_req *req, CURLcode rc)
 	bool asked;
 
 	if (!may_repeat(req) ||
-		(rc != CURLE_OK ? !passing_fault(rc) : !passing_status(req->r.status)))
+		(rc != CURLE_OK ? !passing_fault(req, rc) : !passing_status(req->r.status)))
 		return false;
 	if (rc != CURLE_OK && unreachable(rc) && req->r.attempts >= UNREACHABLE_TRIES)
 		return false;

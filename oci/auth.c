@@ -189,6 +189,19 @@ static int no_login(const struct wb_auth *a, struct wb_err *err)
 		why ? why : "", why ? "; " : "");
 }
 
+/* RFC 6750, 3.1: the token itself is what is wrong, though it was got a moment ago. */
+static int wrong_token(
+	const struct wb_auth *a, const struct wb_challenge *bearer, struct wb_err *err)
+{
+	wb_autofree char *realm = wb_text_quote(bearer->realm, 200);
+
+	wb_err_set(err, WB_ERR_AUTH, "\"%s\" does not accept the token that \"%s\" just gave",
+		a->host, realm);
+	wb_err_hint(err, "the clocks of the two may differ, or the registry does not know its key");
+	err->http_status = 401;
+	return -1;
+}
+
 /* token_given: the login was good for a token, but the token was not good for the request. */
 static int wrong_login(const struct wb_auth *a, const struct wb_http_response *r, bool token_given,
 	struct wb_err *err)
@@ -261,6 +274,8 @@ static int refused(struct wb_auth *a, const wb_challenges *challenges, const str
 	if (bearer && bearer->realm) {
 		if (again && a->credential.kind == WB_CREDENTIAL_NONE)
 			return no_login(a, err);
+		if (again && bearer->error && !strcmp(bearer->error, "invalid_token"))
+			return wrong_token(a, bearer, err);
 		if (again)
 			return wrong_login(a, r, true, err);
 		drop_token(a, sent);

@@ -64,6 +64,16 @@ static int check_image(
 	return reg->o.no_limits ? 0 : wb_quirks_check_plan(reg->ref.host, sizes, n, err);
 }
 
+/* The first request goes alone: which of http and https is spoken, and whether the login is good,
+ * is then known to all workers. Each by itself would send the same wrong password. */
+static int announce(
+	struct wb_transport *t, const struct wb_descriptor *blobs, size_t n, struct wb_err *err)
+{
+	bool there;
+
+	return n ? wb_registry_has_blob(&there, t, &blobs[0], err) : 0;
+}
+
 static const struct wb_transport_ops registry_ops = {
 	.name = "docker",
 	.resolve = wb_registry_resolve,
@@ -71,6 +81,7 @@ static const struct wb_transport_ops registry_ops = {
 	.open_blob = wb_registry_open_blob,
 	.has_blob = wb_registry_has_blob,
 	.has_manifest = wb_registry_has_manifest,
+	.announce = announce,
 	.check_image = check_image,
 	.put_blob = wb_registry_put_blob,
 	.put_manifest = wb_registry_put_manifest,
@@ -104,6 +115,8 @@ struct wb_transport *wb_registry_open(const struct wb_place *p, const struct wb_
 	reg->auth = wb_auth_new(reg->credentials, reg->ref.host, reg->ref.name);
 	if (!reg->o.http.ca_file)
 		reg->o.http.ca_file = reg->ca_file = find_ca(reg->ref.host);
+	if (reg->o.http.tls_insecure)
+		wb_warn("the certificate of \"%s\" is not checked", reg->ref.host);
 	reg->o.http.insecure_http |= reg->o.plain_http;
 	reg->pull = wb_asprintf("repository:%s:pull", reg->ref.name);
 	reg->push = wb_asprintf("repository:%s:pull,push", reg->ref.name);
@@ -247,6 +260,15 @@ static int refused(struct wb_registry *reg, const struct wb_http_result *r,
 	return rc;
 }
 
+/* What OpenSSL says of an answer that is no TLS helps nobody. */
+static int explain_fault(struct wb_err *err)
+{
+	if (strstr(err->text, "wrong version number"))
+		wb_err_hint(
+			err, "the registry does not speak TLS there: --plain-http goes without it");
+	return -1;
+}
+
 int wb_registry_call(struct wb_http_result *out, struct wb_registry *reg, struct wb_http *h,
 	struct wb_http_params *p, const char *scopes, struct wb_err *err)
 {
@@ -263,7 +285,7 @@ int wb_registry_call(struct wb_http_result *out, struct wb_registry *reg, struct
 
 		p->authorization = NULL;
 		if (rc)
-			return -1;
+			return explain_fault(err);
 		show_warnings(reg, &r);
 		if (r.response.status != 401 || !home || r.response.redirected) {
 			*out = r;

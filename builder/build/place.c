@@ -87,7 +87,7 @@ static struct wb_transport *open_registry(const struct wb_place *p, enum wb_tran
 	struct wb_registry_opts o = {
 		.http = {.ca_file = opts->ca_file,
 			.tls_insecure = opts->tls_insecure,
-			.rate_limit = opts->rate_limit},
+			.rate = opts->rate},
 		.plain_http = opts->plain_http,
 		.no_limits = opts->no_limits,
 		.mount_from = opts->mount_from,

@@ -2,6 +2,7 @@
 #ifndef WB_BUILDER_BUILD_PLACE_H
 #define WB_BUILDER_BUILD_PLACE_H
 
+#include "base/http_rate.h"
 #include "layers/store.h"
 #include "oci/reference.h"
 #include "oci/transport.h"
@@ -17,9 +18,9 @@ void wb_place_memory_free(struct wb_place_memory *m);
 struct wb_place_opts {
 	bool plain_http;
 	bool tls_insecure;
-	bool no_limits;      /* images past a registry's known limits are tried */
-	const char *ca_file; /* or NULL */
-	uint64_t rate_limit; /* bytes per second of one connection, or 0 */
+	bool no_limits;            /* images past a registry's known limits are tried */
+	const char *ca_file;       /* or NULL */
+	struct wb_http_rate *rate; /* what all transfers share, or NULL */
 	/* Repositories to mount blobs from, NULL at the end; or NULL. */
 	const char *const *mount_from;
 	struct wb_place_memory *memory; /* or NULL: nothing is remembered */

@@ -4,7 +4,6 @@
 
 #include "base/text.h"
 
-#include "base/pool.h"
 #include "builder/cli/transfer.h"
 
 static int read_outputs(struct wb_build_args *out, const struct wb_args *args, struct wb_err *err)
@@ -157,11 +156,7 @@ int wb_build_args_read(struct wb_build_args *out, const struct wb_args *args, st
 		return -1;
 	o->plan.jobs = o->jobs;
 	list_written(out, args);
-	if (read_remote(out, args, err))
-		return -1;
-	if (o->place.rate_limit) /* each worker has connections of its own */
-		o->place.rate_limit /= o->jobs ? o->jobs : wb_pool_cores();
-	return 0;
+	return read_remote(out, args, err);
 }
 
 void wb_build_args_release(struct wb_build_args *b)
@@ -178,4 +173,5 @@ void wb_build_args_release(struct wb_build_args *b)
 	wb_vec_free(&b->secrets);
 	wb_vec_free(&b->written);
 	free(b->mounts);
+	wb_http_rate_free(b->opts.place.rate);
 }

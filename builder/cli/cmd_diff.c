@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "builder/build/loaded.h"
 #include "builder/cli/report_args.h"
+#include "builder/cli/transfer.h"
 
 #define SHOWN 20
 
@@ -176,12 +177,11 @@ static int run(const struct wb_args *args, struct wb_err *err)
 {
 	WB_AUTO(wb_loaded_release) struct wb_loaded from = WB_LOADED_INIT;
 	WB_AUTO(wb_loaded_release) struct wb_loaded to = WB_LOADED_INIT;
-	const struct wb_place_opts opts = {.plain_http = wb_args_has(args, OPT_PLAIN_HTTP),
-		.ca_file = wb_args_last(args, OPT_CA_FILE)};
+	struct wb_place_opts opts = {0};
 	size_t compared = 0;
 	bool json;
 
-	if (wb_format_is_json(&json, args, err) ||
+	if (wb_format_is_json(&json, args, err) || wb_place_args_reach(&opts, args, err) ||
 		wb_loaded_open(&from, args->operands.items[0], &opts, err) ||
 		wb_loaded_open(&to, args->operands.items[1], &opts, err))
 		return -1;
@@ -209,8 +209,7 @@ static int run(const struct wb_args *args, struct wb_err *err)
 	return 0;
 }
 
-static const enum wb_opt options[] = {
-	OPT_FORMAT, OPT_ALL, OPT_PLAIN_HTTP, OPT_CA_FILE, OPTS_COMMON, OPT_END};
+static const enum wb_opt options[] = {OPT_FORMAT, OPT_ALL, OPTS_REACH, OPTS_COMMON, OPT_END};
 
 const struct wb_command wb_cmd_diff = {
 	.name = "diff",

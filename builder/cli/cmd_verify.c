@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "builder/build/loaded.h"
 #include "builder/cli/report_args.h"
+#include "builder/cli/transfer.h"
 #include "layers/verify.h"
 
 /* Problems are results: to stdout, or into a list for JSON. */
@@ -40,12 +41,11 @@ static int verify_image(
 	const char *text, const struct wb_args *args, bool json, unsigned jobs, struct wb_err *err)
 {
 	WB_AUTO(wb_loaded_release) struct wb_loaded loaded = WB_LOADED_INIT;
-	const struct wb_place_opts opts = {.plain_http = wb_args_has(args, OPT_PLAIN_HTTP),
-		.ca_file = wb_args_last(args, OPT_CA_FILE)};
+	struct wb_place_opts opts = {0};
 	struct wb_loaded_check check;
 	json_t *list = json ? json_array() : NULL;
 
-	if (wb_loaded_open(&loaded, text, &opts, err)) {
+	if (wb_place_args_reach(&opts, args, err) || wb_loaded_open(&loaded, text, &opts, err)) {
 		json_decref(list);
 		return -1;
 	}
@@ -121,8 +121,8 @@ static int run(const struct wb_args *args, struct wb_err *err)
 	            : verify_image(args->operands.items[0], args, json, jobs, err);
 }
 
-static const enum wb_opt options[] = {OPT_ROOT, OPT_VERIFY, OPT_FORMAT, OPT_JOBS, OPT_PLAIN_HTTP,
-	OPT_CA_FILE, OPTS_COMMON, OPT_END};
+static const enum wb_opt options[] = {
+	OPT_ROOT, OPT_VERIFY, OPT_FORMAT, OPT_JOBS, OPTS_REACH, OPTS_COMMON, OPT_END};
 
 const struct wb_command wb_cmd_verify = {
 	.name = "verify",

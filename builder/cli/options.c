@@ -60,6 +60,8 @@ const struct wb_option wb_options[OPT_COUNT] = {
 	[OPT_ENV] = {"env", 0, "KEY=VALUE", NULL, true, "set an environment variable of the image"},
 	[OPT_INSECURE] = {"insecure", 0, NULL, NULL, false, "allow plain http:// sources"},
 	[OPT_PLAIN_HTTP] = {"plain-http", 0, NULL, NULL, false, "speak http to the registry"},
+	[OPT_TLS_VERIFY] = {"tls-verify", 0, "BOOL", "true|false", false,
+		"false: take any certificate of the registry (default true)"},
 	[OPT_CA_FILE] = {"ca-file", 0, "FILE", NULL, false, "trust these certificates too (PEM)"},
 	[OPT_MOUNT_FROM] = {"mount-from", 0, "REPOSITORY", NULL, true,
 		"repository of the same registry to take layers from"},

@@ -22,16 +22,29 @@ static int read_limits(bool *no_limits, const struct wb_args *args, struct wb_er
 	return 0;
 }
 
+int wb_place_args_reach(struct wb_place_opts *out, const struct wb_args *args, struct wb_err *err)
+{
+	const char *tls = wb_args_last(args, OPT_TLS_VERIFY);
+
+	if (tls && strcmp(tls, "true") && strcmp(tls, "false"))
+		return wb_err_set(
+			err, WB_ERR_USAGE, "--tls-verify: \"%s\" is not true or false", tls);
+	out->tls_insecure = tls && !strcmp(tls, "false");
+	out->plain_http = wb_args_has(args, OPT_PLAIN_HTTP);
+	out->ca_file = wb_args_last(args, OPT_CA_FILE);
+	return 0;
+}
+
 int wb_place_args_read(struct wb_place_opts *out, const char ***mounts, const struct wb_args *args,
 	struct wb_err *err)
 {
 	size_t n = args->values[OPT_MOUNT_FROM].n;
+	uint64_t rate = 0;
 
-	out->plain_http = wb_args_has(args, OPT_PLAIN_HTTP);
-	out->ca_file = wb_args_last(args, OPT_CA_FILE);
-	if (read_limits(&out->no_limits, args, err) ||
-		wb_args_size(&out->rate_limit, args, OPT_LIMIT_RATE, err))
+	if (wb_place_args_reach(out, args, err) || read_limits(&out->no_limits, args, err) ||
+		wb_args_size(&rate, args, OPT_LIMIT_RATE, err))
 		return -1;
+	out->rate = wb_http_rate_new(rate);
 	*mounts = wb_calloc(n + 1, sizeof(**mounts));
 	for (size_t i = 0; i < n; i++)
 		(*mounts)[i] = args->values[OPT_MOUNT_FROM].items[i];
@@ -70,6 +83,7 @@ static void transfer_release(struct transfer *t)
 	wb_store_close(t->store);
 	wb_vec_free(&t->platforms);
 	wb_copy_result_release(&t->result);
+	wb_http_rate_free(t->opts.rate);
 	free(t->mounts);
 }
 
@@ -162,8 +176,6 @@ int wb_transfer(const struct wb_place *src, const struct wb_place *dst, const st
 		return -1;
 	if (src->kind == WB_PLACE_REGISTRY || dst->kind == WB_PLACE_REGISTRY)
 		open_memory(&t, args);
-	if (t.opts.rate_limit) /* each worker has connections of its own */
-		t.opts.rate_limit /= copy.jobs ? copy.jobs : WB_COPY_JOBS;
 	copy.platforms = t.platforms.items;
 	copy.n_platforms = t.platforms.n;
 	t.from = wb_place_open(src, WB_TRANSPORT_READ, &t.opts, err);

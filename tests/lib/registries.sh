@@ -19,7 +19,8 @@ registry_start() {
 			'http:' "  addr: 127.0.0.1:$reg_port" '  secret: tests' ${REG_HTTP:+"$REG_HTTP"} \
 			"$@"
 	} >"$T_TMP/$name.yml"
-	OTEL_TRACES_EXPORTER=none t_bg "$name" "$binary" serve "$T_TMP/$name.yml"
+	# It reads variables named REGISTRY_... as its config.
+	t_bg "$name" env -u REGISTRY_AUTH_FILE OTEL_TRACES_EXPORTER=none "$binary" serve "$T_TMP/$name.yml"
 	reg_pid=$t_bg_pid
 	t_wait_port "$reg_port"
 }
@@ -45,6 +46,7 @@ proxy_start() {
 	faults '{}'
 	t_bg proxy python3 "$T_SRC/tests/servers/faultproxy.py" --listen "$proxy_port" \
 		--upstream "$1" --faults "$T_TMP/faults.json" --stats "$T_TMP/stats.json"
+	proxy_pid=$t_bg_pid
 	t_wait_port "$proxy_port"
 }
 
@@ -64,8 +66,8 @@ sent_bytes() {
 		.key == "bytes POST") | .value] | add // 0' "$T_TMP/stats.json"
 }
 
-# certificates DIR: a private authority (ca.pem) and a certificate of it for 127.0.0.1 (tls.pem,
-# tls.key).
+# certificates DIR [NAMES]: a private authority (ca.pem) and a certificate of it for 127.0.0.1, or
+# the names (tls.pem, tls.key).
 certificates() {
 	mkdir -p "$1"
 	(
@@ -74,7 +76,7 @@ certificates() {
 			-subj '/CN=tests' &&
 			openssl req -newkey rsa:2048 -nodes -keyout tls.key -out tls.csr \
 				-subj '/CN=127.0.0.1' &&
-			printf 'subjectAltName=IP:127.0.0.1,DNS:localhost\n' >ext &&
+			echo "subjectAltName=${2:-IP:127.0.0.1,DNS:localhost}" >ext &&
 			openssl x509 -req -in tls.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
 				-extfile ext -out tls.pem
 	) >"$1/log" 2>&1

@@ -3,11 +3,11 @@
 RS256 through the openssl program.
 
   tokenserver.py --listen PORT --key KEY.pem --life SECONDS --user NAME:PASSWORD \\
-      [--deny-push REPOSITORY] [--log FILE] [--post-only]
+      [--deny-push REPOSITORY] [--log FILE] [--post-only] [--stale]
   tokenserver.py --key KEY.pem --jwks FILE    writes what the registry has to know of the key
 
 Everyone may pull; NAME may push, except to the denied repository. Each request is a line of the
-log: method, user, scopes."""
+log: method, user, scopes. With --stale the tokens are out of date from the start, and do not say so."""
 
 import argparse
 import base64
@@ -87,6 +87,8 @@ class Handler(BaseHTTPRequestHandler):
         claims = {"iss": "tests", "aud": "registry", "sub": user or "", "iat": now, "nbf": now - 5,
                   "exp": now + self.o.life, "jti": str(time.time()),
                   "access": self.grant(scopes, user)}
+        if self.o.stale:
+            claims.update(iat=now - 900, nbf=now - 900, exp=now - 600)
         self.reply(200, {"token": sign(self.o.key, claims), "expires_in": self.o.life})
 
     def do_GET(self):
@@ -112,6 +114,7 @@ def main():
     p.add_argument("--deny-push", default="")
     p.add_argument("--log", default="/dev/null")
     p.add_argument("--post-only", action="store_true")
+    p.add_argument("--stale", action="store_true")
     Handler.o = p.parse_args()
     if Handler.o.jwks:
         write_jwks(Handler.o.key, Handler.o.jwks)

@@ -48,6 +48,23 @@ t_run "$WBUILD" push --ca-file "$T_TMP/tls/ca.pem" "oci:$img" "127.0.0.1:$reg_po
 t_rc 0
 t_eq "$out" "$digest"
 
+t_case 'TLS: with --tls-verify=false it works, and says so'
+t_run "$WBUILD" push --tls-verify=false "oci:$img" "127.0.0.1:$reg_port/unchecked:t"
+t_rc 0
+t_eq "$(grep -c 'warning: the certificate of "127.0.0.1:[0-9]*" is not checked' <<<"$err")" 1
+t_run "$WBUILD" inspect --tls-verify=false "127.0.0.1:$reg_port/unchecked:t"
+t_rc 0
+t_run "$WBUILD" inspect --tls-verify=perhaps "127.0.0.1:$reg_port/unchecked:t"
+t_rc 2
+
+t_case 'TLS: a certificate for another name is refused'
+certificates "$T_TMP/other" DNS:elsewhere.example
+tls_port=$reg_port
+REG_HTTP="  tls: {certificate: $T_TMP/other/tls.pem, key: $T_TMP/other/tls.key}" registry_start other
+t_run "$WBUILD" push --ca-file "$T_TMP/other/ca.pem" "oci:$img" "127.0.0.1:$reg_port/basic:t"
+refused 'SSL: no alternative certificate subject name matches'
+reg_port=$tls_port
+
 export SSL_CERT_FILE=$T_TMP/tls/ca.pem
 
 t_case 'TLS: with SSL_CERT_FILE it works'

@@ -27,10 +27,16 @@ one_line() {
 }
 
 again() {
-	kill "$t_bg_pid"
-	wait "$t_bg_pid" 2>/dev/null
+	kill "$proxy_pid"
+	wait "$proxy_pid" 2>/dev/null
 	rm -f "$T_TMP/stats.json"
 	proxy_start "$reg_port"
+}
+
+# All that the proxy has seen since it started.
+requests() {
+	jq '[to_entries[] | select(.key | startswith("requests ")) | .value] | add // 0' \
+		"$T_TMP/stats.json"
 }
 
 t_case 'not allowed (403)'
@@ -76,17 +82,81 @@ t_case 'a disk that is full'
 if [ "$(id -u)" = 0 ] && mkdir -p "$T_TMP/small" &&
 	mount -t tmpfs -o size=2m tmpfs "$T_TMP/small" 2>/dev/null; then
 	t_at_end umount "$T_TMP/small"
+	real_port=$reg_port
 	registry_start small
-	t_run timeout 120 "$WBUILD" push "oci:$img" "127.0.0.1:$reg_port/full:t"
+	small_pid=$reg_pid reg_port=$reg_port
+	again
+	push full
 	t_rc 1
 	one_line_error "$err" || t_fail "not one error line: $err"
 	t_match "$err" 'error: .*disk of "127.0.0.1:[0-9]*" is full'
 	t_match "$err" 'hint: free some space on the registry'
-	kill "$reg_pid"
-	wait "$reg_pid" 2>/dev/null
+	t_le "$(requests)" 25 requests
+	kill "$small_pid"
+	wait "$small_pid" 2>/dev/null
+	reg_port=$real_port
+	again
 else
 	t_skip 'mounting a small file system needs root'
 fi
+
+# --- logins, counted ---
+
+plain_port=$reg_port
+echo "$REG_HTPASSWD" >"$T_TMP/htpasswd"
+registry_start basic "auth: {htpasswd: {realm: tests, path: $T_TMP/htpasswd}}"
+again
+
+t_case 'a wrong password is tried once'
+login_file "$T_TMP/auth.json" "127.0.0.1:$proxy_port" "$(auth_of me wrong-pw)"
+export REGISTRY_AUTH_FILE=$T_TMP/auth.json
+push a
+one_line 'refused the login of "me"' '' 0
+t_le "$(requests)" 6 requests
+
+token_port=$(t_port)
+openssl genrsa -out "$T_TMP/token.key" 2048 2>/dev/null
+python3 "$T_SRC/tests/servers/tokenserver.py" --key "$T_TMP/token.key" --jwks "$T_TMP/jwks.json"
+t_bg tokens python3 "$T_SRC/tests/servers/tokenserver.py" --listen "$token_port" --stale \
+	--key "$T_TMP/token.key" --user me:pw-of-me --log "$T_TMP/tokens.txt"
+t_wait_port "$token_port"
+registry_start token "auth: {token: {realm: 'http://127.0.0.1:$token_port/token', service: registry, issuer: tests, jwks: $T_TMP/jwks.json}}"
+again
+
+t_case 'a token that is out of date however often it is asked for'
+login_file "$T_TMP/auth.json" "127.0.0.1:$proxy_port" "$(auth_of me pw-of-me)"
+push a
+one_line 'does not accept the token that .* just gave' 'clocks' 0
+t_le "$(requests)" 12 requests
+t_le "$(wc -l <"$T_TMP/tokens.txt")" 6 tokens
+unset REGISTRY_AUTH_FILE
+reg_port=$plain_port
+again
+
+t_case 'a registry without TLS where TLS is wanted'
+outer=$(hostname -I 2>/dev/null | awk '{ print $1 }')
+if [ -n "$outer" ]; then
+	outer_port=$(t_port)
+	sed "s/addr: .*/addr: 0.0.0.0:$outer_port/" "$T_TMP/reg.yml" >"$T_TMP/outer.yml"
+	t_bg outer "$(t_peer registry)" serve "$T_TMP/outer.yml"
+	t_wait_port "$outer_port"
+	t_time timeout 60 "$WBUILD" push "oci:$img" "$outer:$outer_port/a:t"
+	t_rc 1
+	one_line_error "$err" || t_fail "not one error line: $err"
+	t_match "$err" 'hint: .*--plain-http'
+	t_le "$ms" 3000 'milliseconds until it was said'
+	t_run "$WBUILD" push --plain-http "oci:$img" "$outer:$outer_port/a:t"
+	t_rc 0
+else
+	t_skip 'this machine has no address but loopback'
+fi
+
+t_case '--limit-rate is shared by all workers, and one alone has all of it'
+t_ok image_of "$T_TMP/rate" rate 30000000
+t_time "$WBUILD" push --limit-rate 20MB "oci:$T_TMP/rate" "127.0.0.1:$reg_port/rate:t"
+t_rc 0
+[ "$ms" -ge 1300 ] || t_fail "30 MB at 20 MB/s took $ms ms"
+t_le "$ms" 3500 'milliseconds for 30 MB at 20 MB/s'
 
 t_case 'nobody there'
 t_run "$WBUILD" push "oci:$img" "127.0.0.1:$(t_port)/x:t"
