@@ -116,7 +116,7 @@ run() {
 		;;
 	fault) need build test peers && files tests/fault/*.sh ;;
 	fuzz-replay) need build test lint && fuzz_replay ;;
-	bench-small) need build test bench && files tests/bench/small.sh ;;
+	bench-small) need build test peers bench && files tests/bench/small.sh tests/bench/push.sh ;;
 	*.sh) need build test peers && files "$1" ;;
 	*)
 		echo "run.sh: no suite named \"$1\"; there are: $(echo $suites_all) all" >&2
