@@ -1,15 +1,15 @@
 #include "builder/build/output.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/path.h"
-#include "base/pool.h"
 #include "base/text.h"
 #include "builder/build/export.h"
+#include "builder/build/watch.h"
+#include "oci/copy.h"
 #include "oci/manifest.h"
 
 /* --- the SPEC ----------------------------------------------------------------------------- */
@@ -133,24 +133,14 @@ int wb_output_check(const struct wb_output *o, size_t n_tags, struct wb_err *err
 
 /* --- writing through a transport ---------------------------------------------------------- */
 
-/* One blob of the image and where its bytes are. */
-struct item {
-	const struct wb_descriptor *desc;
-	struct wb_blob_source source;
-	struct wb_transport *from; /* the base's blobs */
-	char *path;                /* owned, when the base has a plain file */
-};
-
 struct writing {
 	struct wb_transport *to;
 	struct wb_step *step;
-	WB_VEC(struct item) items;
+	WB_VEC(struct wb_copy_item) items; /* no digest twice */
 };
 
 static void writing_release(struct writing *w)
 {
-	wb_vec_foreach (i, &w->items)
-		free(i->path);
 	wb_vec_free(&w->items);
 	wb_transport_free(w->to);
 }
@@ -158,31 +148,35 @@ static void writing_release(struct writing *w)
 /* A layer that was found in the registry and not made here, and is gone now. */
 static int open_gone(struct wb_reader **out, void *arg, uint64_t offset, struct wb_err *err)
 {
-	const struct item *item = arg;
+	const struct wb_descriptor *d = arg;
 
 	wb_err_set(err, WB_ERR_NOT_FOUND, "layer %s was in the registry a moment ago and is gone",
-		wb_digest_text(&item->desc->digest).s);
+		wb_digest_text(&d->digest).s);
 	return wb_err_hint(err, "run the build again: it will make the layer here");
 }
 
-static int open_base_blob(struct wb_reader **out, void *arg, uint64_t offset, struct wb_err *err)
+/* NULL when the blob is on the list: a base that wbuild made may have our layers too. */
+static struct wb_copy_item *add_item(struct writing *w, const struct wb_descriptor *d)
 {
-	struct item *item = arg;
-	struct wb_transport *t = item->from;
+	wb_vec_foreach (known, &w->items)
+		if (wb_digest_equal(&known->desc->digest, &d->digest))
+			return NULL;
+	struct wb_copy_item *item = wb_vec_push(&w->items);
 
-	if (!offset)
-		return wb_transport_open_blob(out, t, item->desc, err);
-	return t->ops->open_blob(out, t, item->desc, offset, err);
+	item->desc = d;
+	return item;
 }
 
 /* A blob of the store: verified, and never written to again. */
-static void add_ours(struct writing *w, const struct wb_image_layer *l)
+static void add_ours(struct writing *w, struct wb_image_layer *l)
 {
-	struct item *item = wb_vec_push(&w->items);
+	struct wb_copy_item *item = add_item(w, &l->desc);
 
-	item->desc = &l->desc;
-	item->source = (struct wb_blob_source){
-		.path = l->path, .whole_file = true, .allow_link = true, .trusted = true};
+	if (item && l->path)
+		item->src = (struct wb_blob_source){
+			.path = l->path, .whole_file = true, .allow_link = true, .trusted = true};
+	else if (item)
+		item->src = (struct wb_blob_source){.open = open_gone, .arg = &l->desc};
 }
 
 static void collect_items(struct writing *w, const struct wb_assembled *a)
@@ -193,54 +187,11 @@ static void collect_items(struct writing *w, const struct wb_assembled *a)
 	wb_vec_foreach (l, &a->layers)
 		add_ours(w, l);
 	wb_vec_foreach (d, &a->base_layers) {
-		struct item *item = wb_vec_push(&w->items);
-		struct wb_transport *from = a->base->transport;
+		struct wb_copy_item *item = add_item(w, d);
 
-		item->desc = d;
-		item->from = from;
-		if (from->ops->blob_path)
-			item->path = from->ops->blob_path(from, d, &item->source.offset);
-		item->source.path = item->path;
+		if (item)
+			item->from = a->base->transport;
 	}
-}
-
-static int put_item(void *arg, size_t index, struct wb_err *err)
-{
-	struct writing *w = arg;
-	struct item *item = &w->items.items[index];
-	struct wb_blob_source source = item->source;
-	struct wb_item *shown = wb_item_begin(
-		w->step, item->desc->size, "%.19s", wb_digest_text(&item->desc->digest).s);
-	struct wb_put_opts opts = {.progress = wb_item_set_to, .progress_arg = shown};
-
-	if (!source.path) {
-		source.open = item->from ? open_base_blob : open_gone;
-		source.arg = item;
-	}
-	if (item->from) {
-		if (item->from->host && w->to->host && !strcmp(item->from->host, w->to->host))
-			opts.mount_from = item->from->repository;
-	}
-	int rc = wb_transport_put_blob(NULL, w->to, item->desc, &source, &opts, err);
-
-	if (!rc)
-		wb_item_set(shown, item->desc->size); /* what was there already counts too */
-	wb_item_end(shown);
-	return rc;
-}
-
-static int announce(struct writing *w, const struct wb_assembled *a, struct wb_err *err)
-{
-	wb_descriptors all = {0};
-
-	wb_vec_foreach (i, &w->items)
-		wb_descriptor_copy(wb_vec_push(&all), i->desc);
-	wb_vec_foreach (c, &a->configs)
-		wb_descriptor_copy(wb_vec_push(&all), &c->desc);
-	int rc = wb_transport_announce(w->to, all.items, all.n, err);
-
-	wb_descriptors_release(&all);
-	return rc;
 }
 
 /* What the place can hold is asked before the first byte. */
@@ -254,6 +205,15 @@ static int check_images(struct writing *w, const struct wb_assembled *a, struct 
 			return -1;
 	}
 	return 0;
+}
+
+static int put_blobs(struct writing *w, unsigned jobs, struct wb_err *err)
+{
+	WB_AUTO(wb_watch_release) struct wb_watch watch;
+	struct wb_copy_stats stats = {0};
+
+	wb_watch_init(&watch, w->step);
+	return wb_copy_blobs(&stats, w->to, w->items.items, w->items.n, jobs, &watch.calls, err);
 }
 
 static int put_documents(struct writing *w, const struct wb_assembled *a,
@@ -287,10 +247,7 @@ static int write_open(struct writing *w, const struct wb_place *place, const cha
 
 	collect_items(w, a);
 	wb_step_total(w->step, blob_bytes(w));
-	if (check_images(w, a, err) || announce(w, a, err) ||
-		/* one after the other where each is written behind the last */
-		wb_pool_run(w->to->plain_layers ? 1 : jobs, w->items.n, put_item, w, err) ||
-		put_documents(w, a, &how, err))
+	if (check_images(w, a, err) || put_blobs(w, jobs, err) || put_documents(w, a, &how, err))
 		return -1;
 	return wb_transport_commit(w->to, err);
 }

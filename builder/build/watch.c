@@ -44,6 +44,7 @@ static void end(void *arg, const struct wb_descriptor *d, const struct wb_put_re
 		*it = w->running.items[--w->running.n];
 	}
 	pthread_mutex_unlock(&w->lock);
+	wb_item_set(item, d->size); /* what was there already counts too */
 	wb_item_end(item);
 	if (w->told)
 		w->told(d, how);
