@@ -329,9 +329,13 @@ int wb_file_clone(
 	return 0;
 }
 
+/* One that is there can be held by who may only read it. */
 static int open_lock(const char *path)
 {
-	return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+	return fd < 0 && (errno == EACCES || errno == EROFS) ? open(path, O_RDONLY | O_CLOEXEC)
+	                                                     : fd;
 }
 
 int wb_lock_acquire(struct wb_lock *l, const char *path, bool exclusive, struct wb_err *err)

@@ -103,6 +103,13 @@ const char *wb_store_path(const struct wb_store *s)
 	return s->dir;
 }
 
+bool wb_store_writable(const struct wb_store *s)
+{
+	wb_autofree char *locks = wb_path_join(s->dir, "locks");
+
+	return !access(locks, W_OK) && !access(s->blobs, W_OK);
+}
+
 char *wb_store_blob_path(const struct wb_store *s, const struct wb_digest *d)
 {
 	return wb_asprintf("%s/%s", s->blobs, wb_digest_hex(d).s);

@@ -28,6 +28,8 @@ struct wb_store;
 struct wb_store *wb_store_open(const char *path, struct wb_err *err);
 void wb_store_close(struct wb_store *s);
 const char *wb_store_path(const struct wb_store *s);
+/* Another user's store, or one on a read-only file system, can be read all the same. */
+bool wb_store_writable(const struct wb_store *s);
 
 /* Is the blob there (with this size, unless UINT64_MAX)? Marks it as used. */
 bool wb_store_has(struct wb_store *s, const struct wb_digest *d, uint64_t size);
@@ -87,6 +89,10 @@ int wb_store_list(struct wb_store *s, int (*each)(const struct wb_store_entry *,
  * temporaries and parts older than before always. Waits for running builds; dry: only counts. */
 int wb_store_prune(struct wb_store *s, int64_t before, uint64_t keep_bytes, bool dry,
 	struct wb_store_stats *removed, struct wb_err *err);
+/* The same for what nobody used since `before`, when no other process uses the store; else nothing
+ * is removed. */
+int wb_store_prune_idle(
+	struct wb_store *s, int64_t before, struct wb_store_stats *removed, struct wb_err *err);
 /* Re-hashes every blob; bad ones are reported and, with fix, removed. -1 WB_ERR_INTEGRITY when
  * any was bad. */
 int wb_store_verify(struct wb_store *s, unsigned jobs, bool fix,

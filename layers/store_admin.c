@@ -224,15 +224,13 @@ static int sweep_leftovers(struct wb_store *s, int64_t before, bool dry,
 	return sweep_folders(records, &old, err);
 }
 
-int wb_store_prune(struct wb_store *s, int64_t before, uint64_t keep_bytes, bool dry,
+/* With the exclusive lock held. */
+static int remove_unused(struct wb_store *s, int64_t before, uint64_t keep_bytes, bool dry,
 	struct wb_store_stats *removed, struct wb_err *err)
 {
-	wb_autofree char *lock = wb_path_join(s->dir, "lock");
 	WB_AUTO(scan_release) struct scan scan = {0};
 
-	*removed = (struct wb_store_stats){0};
-	wb_lock_release(&s->lock);
-	if (wb_lock_acquire(&s->lock, lock, true, err) || scan_store(&scan, s, err))
+	if (scan_store(&scan, s, err))
 		return -1;
 	uint64_t left = scan.stats.bytes;
 
@@ -248,6 +246,30 @@ int wb_store_prune(struct wb_store *s, int64_t before, uint64_t keep_bytes, bool
 		removed->bytes += e->size;
 	}
 	return sweep_leftovers(s, before, dry, removed, err);
+}
+
+int wb_store_prune(struct wb_store *s, int64_t before, uint64_t keep_bytes, bool dry,
+	struct wb_store_stats *removed, struct wb_err *err)
+{
+	wb_autofree char *lock = wb_path_join(s->dir, "lock");
+
+	*removed = (struct wb_store_stats){0};
+	wb_lock_release(&s->lock);
+	if (wb_lock_acquire(&s->lock, lock, true, err))
+		return -1;
+	return remove_unused(s, before, keep_bytes, dry, removed, err);
+}
+
+int wb_store_prune_idle(
+	struct wb_store *s, int64_t before, struct wb_store_stats *removed, struct wb_err *err)
+{
+	wb_autofree char *lock = wb_path_join(s->dir, "lock");
+
+	*removed = (struct wb_store_stats){0};
+	wb_lock_release(&s->lock);
+	if (!wb_lock_try(&s->lock, lock, true))
+		return wb_lock_acquire(&s->lock, lock, false, err);
+	return remove_unused(s, before, UINT64_MAX, false, removed, err);
 }
 
 struct verify {
