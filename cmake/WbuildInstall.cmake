@@ -4,7 +4,8 @@ install(TARGETS wbuild RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 # Files that wbuild puts into images (cmake/WbuildStub.cmake lists them); found below
 # WBUILD_LIBEXECDIR at run time.
 if(WBUILD_STUB_PROGRAMS)
-	install(PROGRAMS ${WBUILD_STUB_PROGRAMS} DESTINATION "${CMAKE_INSTALL_LIBEXECDIR}/wbuild")
+	install(PROGRAMS ${WBUILD_STUB_PROGRAMS} ${WBUILD_FETCH_PROGRAM}
+		DESTINATION "${CMAKE_INSTALL_LIBEXECDIR}/wbuild")
 endif()
 
 # Man pages: docs/man/NAME.SECTION.scd, made by scdoc; its output carries no date, so that two

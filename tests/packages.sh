@@ -14,6 +14,7 @@ packages_of() {
 	build)
 		echo gcc libc6-dev cmake ninja-build pkg-config libcurl4-openssl-dev libarchive-dev \
 			libjansson-dev libssl-dev libzstd-dev zlib1g-dev libyaml-dev libexpat1-dev uthash-dev scdoc \
+			libnghttp2-dev libbrotli-dev \
 			gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 		;;
 	test)

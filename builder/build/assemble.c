@@ -163,6 +163,8 @@ static void set_config(struct wb_image *img, const struct wb_base *base,
 	/* not an argument of the entrypoint: a pod can change a variable */
 	if (stub && opts->verify)
 		wb_image_set_env(img, "WBUILD_VERIFY", opts->verify);
+	if (stub && opts->fetches)
+		wb_image_set_env(img, "WBUILD_FETCH", "1");
 	if (c->model_name)
 		wb_image_set_label(img, "org.opencontainers.image.title", c->model_name);
 	if (base->reference)

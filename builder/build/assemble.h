@@ -18,6 +18,7 @@ struct wb_image_layer {
 struct wb_assemble_opts {
 	const struct wb_config *config;
 	const char *verify; /* the stub's default mode, or NULL */
+	bool fetches;       /* the stub has something to fetch at start */
 	int64_t epoch;      /* SOURCE_DATE_EPOCH, or 0 */
 	bool docker;        /* docker's media types */
 	const char *const *labels, *const *annotations, *const *env; /* "KEY=VALUE", NULL at end */

@@ -10,11 +10,12 @@
 #include "builder/build/elsewhere.h"
 #include "builder/build/findings.h"
 #include "builder/build/runtime.h"
+#include "builder/build/volumes.h"
 #include "layers/layer_key.h"
 #include "oci/mediatype.h"
 
-/* The stub and the manifest. */
-#define OWN_LAYERS 2
+/* The stub, the manifest and the fetch list. */
+#define OWN_LAYERS 3
 
 struct build {
 	const struct wb_build_opts *opts;
@@ -23,6 +24,7 @@ struct build {
 	struct wb_config config;
 	struct wb_store *store;
 	struct wb_plan plan;
+	struct wb_volumes volumes; /* fetched at start */
 	struct wb_base base;
 	struct wb_dir_attrs dirs;
 	struct wb_layer_plan layer_plan;
@@ -48,6 +50,7 @@ static void build_release(struct build *b)
 	wb_layer_plan_release(&b->layer_plan);
 	wb_dir_attrs_release(&b->dirs);
 	wb_base_release(&b->base);
+	wb_volumes_release(&b->volumes);
 	wb_plan_release(&b->plan);
 	wb_place_memory_free(b->place.memory);
 	wb_store_close(b->store);
@@ -84,12 +87,9 @@ int wb_config_open(struct wb_config *out, const char *dir, const char *file, str
 /* Asked early: a platform without one is better known before the weights are fetched. */
 static int check_stubs(const struct build *b, struct wb_err *err)
 {
-	for (size_t i = 0; b->opts->stub && i < b->base.images.n; i++) {
-		wb_autofree char *path = wb_stub_path(&b->base.images.items[i].platform, err);
-
-		if (!path)
+	for (size_t i = 0; b->opts->stub && i < b->base.images.n; i++)
+		if (wb_stub_check(&b->base.images.items[i].platform, b->volumes.list.n > 0, err))
 			return -1;
-	}
 	return 0;
 }
 
@@ -224,9 +224,9 @@ static int add_stubs(struct build *b, struct wb_err *err)
 {
 	for (size_t i = 0; b->opts->stub && i < b->base.images.n; i++) {
 		WB_AUTO(wb_layers_release) struct wb_layers layer = WB_LAYERS_INIT;
-		wb_autofree char *path = wb_stub_path(&b->base.images.items[i].platform, err);
 
-		if (!path || wb_stub_layer(&layer, path, &b->pack, b->store, err))
+		if (wb_stub_layer(&layer, &b->base.images.items[i].platform, b->volumes.list.n > 0,
+			    &b->pack, b->store, err))
 			return -1;
 		wb_assembled_set_stub(&b->assembled, i, &layer, b->store);
 	}
@@ -264,11 +264,24 @@ static int add_manifest(struct build *b, struct wb_err *err)
 	return 0;
 }
 
+static int add_fetch_list(struct build *b, struct wb_err *err)
+{
+	WB_AUTO(wb_layers_release) struct wb_layers layer = WB_LAYERS_INIT;
+
+	if (!b->volumes.list.n || !b->opts->stub)
+		return 0;
+	if (wb_fetch_list_layer(&layer, &b->volumes, &b->pack, b->store, err))
+		return -1;
+	wb_assembled_add_layers(&b->assembled, &layer, &b->plan, "fetch list", b->store);
+	return 0;
+}
+
 static int assemble_image(struct build *b, struct wb_err *err)
 {
 	const struct wb_assemble_opts opts = {
 		.config = &b->config,
 		.verify = b->opts->verify,
+		.fetches = b->volumes.list.n > 0,
 		.epoch = b->epoch,
 		.docker = b->opts->docker,
 		.labels = b->opts->labels,
@@ -279,7 +292,7 @@ static int assemble_image(struct build *b, struct wb_err *err)
 	b->assembled.plan = &b->plan;
 	wb_assembled_set_base(&b->assembled, &b->base);
 	wb_assembled_add_layers(&b->assembled, &b->layers, &b->plan, NULL, b->store);
-	if (add_stubs(b, err) || add_manifest(b, err))
+	if (add_stubs(b, err) || add_manifest(b, err) || add_fetch_list(b, err))
 		return -1;
 	return wb_assemble(&b->assembled, &opts, err);
 }
@@ -322,6 +335,17 @@ static int make_plan(struct build *b, struct wb_err *err)
 		wb_step_detail(step, "%zu %s, %s", b->plan.files.n,
 			b->plan.files.n == 1 ? "file" : "files", wb_size_text(b->plan.bytes).s);
 	return wb_step_end(step, rc, err);
+}
+
+static int list_volumes(struct build *b, struct wb_err *err)
+{
+	if (wb_plan_volumes(&b->volumes, &b->plan, b->store, &b->opts->plan, err))
+		return -1;
+	if (b->volumes.list.n && !b->opts->stub)
+		wb_warn("use_volume entries are fetched by the runtime stub, which --no-stub "
+			"leaves "
+			"out: the image will lack them");
+	return 0;
 }
 
 static int prepare(struct build *b, struct wb_err *err)
@@ -391,7 +415,7 @@ int wb_build_run(struct wb_build_result *out, const struct wb_build_opts *opts, 
 	WB_AUTO(build_release) struct build b = {.opts = opts, .out = out};
 
 	if (prepare(&b, err) || make_plan(&b, err) || wb_sizes_check(&b.plan, &opts->sizes, err) ||
-		open_base(&b, err) || settle_sources(&b, err) ||
+		list_volumes(&b, err) || open_base(&b, err) || settle_sources(&b, err) ||
 		wb_base_dirs(&b.dirs, &b.base, &b.plan.tree, b.store, err) || pack(&b, err) ||
 		assemble(&b, err) || write_outputs(&b, err))
 		return -1;

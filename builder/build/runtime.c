@@ -12,6 +12,8 @@
 #include "layers/content.h"
 #include "wbuild_version.h"
 
+#define PYTHON_MODULE "lazy_data_resolver.py"
+
 static char *executable_dir(void)
 {
 	char path[PATH_MAX];
@@ -23,9 +25,9 @@ static char *executable_dir(void)
 	return wb_path_dirname(path);
 }
 
-char *wb_stub_path(const struct wb_platform *platform, struct wb_err *err)
+/* A file that is installed with wbuild, or NULL. */
+static char *find_installed(const char *name)
 {
-	wb_autofree char *name = wb_asprintf("init-%s", platform->arch);
 	wb_autofree char *beside = executable_dir();
 	wb_autofree char *built = wb_path_normalize(beside, "stub");
 	wb_autofree char *relative = wb_path_normalize(beside, "../libexec/wbuild");
@@ -38,61 +40,155 @@ char *wb_stub_path(const struct wb_platform *platform, struct wb_err *err)
 		if (path && !access(path, R_OK))
 			return wb_steal(path);
 	}
-	wb_err_set(err, WB_ERR_UNSUPPORTED, "the runtime stub for %s is not installed (\"%s\")",
-		wb_platform_text(platform).s, name);
-	wb_err_hint(err, "install it, name its folder in WBUILD_INIT_DIR, or build with --no-stub");
 	return NULL;
 }
 
-static int one_file_layer(struct wb_layers *out, const char *path, unsigned mode,
-	const struct wb_content *content, const struct wb_pack_opts *opts, struct wb_store *store,
-	struct wb_err *err)
+/* A small layer of files below /.wbuild. */
+struct own_layer {
+	struct wb_tree tree;
+	unsigned group;
+};
+
+static void own_layer_init(struct own_layer *l)
 {
-	WB_AUTO(wb_tree_release) struct wb_tree tree = WB_TREE_INIT;
+	l->tree = WB_TREE_INIT;
+	l->group = wb_tree_group(&l->tree, "wbuild", "/.wbuild");
+}
+
+static void own_layer_release(struct own_layer *l)
+{
+	wb_tree_release(&l->tree);
+}
+
+static int own_layer_pack(struct wb_layers *out, struct own_layer *l,
+	const struct wb_pack_opts *opts, struct wb_store *store, struct wb_err *err)
+{
 	WB_AUTO(wb_layer_plan_release) struct wb_layer_plan plan = WB_LAYER_PLAN_INIT;
 	struct wb_pack_opts quiet = *opts;
-	unsigned group = wb_tree_group(&tree, "wbuild", "/.wbuild");
 
 	quiet.progress = NULL;
-	if (wb_tree_add_file(&tree, group, path, mode, content, err) ||
-		wb_tree_finish(&tree, 1, err))
+	if (wb_tree_finish(&l->tree, 1, err))
 		return -1;
-	wb_layer_plan_make(&plan, &tree, &(struct wb_layer_limits){0});
+	wb_layer_plan_make(&plan, &l->tree, &(struct wb_layer_limits){0});
 	return wb_pack(out, &plan, &quiet, store, err);
 }
 
-int wb_stub_layer(struct wb_layers *out, const char *stub_path, const struct wb_pack_opts *opts,
-	struct wb_store *store, struct wb_err *err)
+static int add_installed(struct own_layer *l, const char *path, unsigned mode,
+	const char *installed, struct wb_err *err)
 {
 	WB_AUTO(wb_content_release) struct wb_content content = {0};
-	wb_autofree char *real = realpath(stub_path, NULL);
+	wb_autofree char *real = realpath(installed, NULL);
 	struct stat st;
 
 	if (!real || stat(real, &st))
-		return wb_err_sys(err, errno, "cannot read the runtime stub \"%s\"", stub_path);
+		return wb_err_sys(err, errno, "cannot read \"%s\"", installed);
 	wb_content_from_stat(&content, real, &st);
 	if (wb_content_hash(&content.digest, &content, err))
 		return -1;
 	content.digest_known = true;
-	return one_file_layer(out, WB_INIT_PATH, 0755, &content, opts, store, err);
+	return wb_tree_add_file(&l->tree, l->group, path, mode, &content, err);
+}
+
+/* Paths of what is installed for a platform. */
+struct programs {
+	char *init, *fetch, *module;
+};
+
+static void programs_release(struct programs *p)
+{
+	free(p->init);
+	free(p->fetch);
+	free(p->module);
+}
+
+static int find_programs(
+	struct programs *out, const struct wb_platform *platform, bool fetches, struct wb_err *err)
+{
+	wb_autofree char *init = wb_asprintf("init-%s", platform->arch);
+	wb_autofree char *fetch = wb_asprintf("fetch-%s", platform->arch);
+
+	out->init = find_installed(init);
+	if (!out->init) {
+		wb_err_set(err, WB_ERR_UNSUPPORTED,
+			"the runtime stub for %s is not installed (\"%s\")",
+			wb_platform_text(platform).s, init);
+		return wb_err_hint(err,
+			"install it, name its folder in WBUILD_INIT_DIR, or build with --no-stub");
+	}
+	if (!fetches)
+		return 0;
+	out->fetch = find_installed(fetch);
+	out->module = find_installed(PYTHON_MODULE);
+	if (out->fetch && out->module)
+		return 0;
+	wb_err_set(err, WB_ERR_UNSUPPORTED,
+		"the program that fetches use_volume entries on %s is not installed (\"%s\")",
+		wb_platform_text(platform).s, out->fetch ? PYTHON_MODULE : fetch);
+	return wb_err_hint(err, "leave that platform out with --platform, bake the entries with "
+				"--bundle-volumes, or name its folder in WBUILD_INIT_DIR");
+}
+
+int wb_stub_check(const struct wb_platform *platform, bool fetches, struct wb_err *err)
+{
+	WB_AUTO(programs_release) struct programs p = {0};
+
+	return find_programs(&p, platform, fetches, err);
+}
+
+int wb_stub_layer(struct wb_layers *out, const struct wb_platform *platform, bool fetches,
+	const struct wb_pack_opts *opts, struct wb_store *store, struct wb_err *err)
+{
+	WB_AUTO(own_layer_release) struct own_layer l;
+	WB_AUTO(programs_release) struct programs p = {0};
+
+	own_layer_init(&l);
+	if (find_programs(&p, platform, fetches, err) ||
+		add_installed(&l, WB_INIT_PATH, 0755, p.init, err))
+		return -1;
+	if (fetches && (add_installed(&l, ".wbuild/fetch", 0755, p.fetch, err) ||
+			       add_installed(&l, ".wbuild/" PYTHON_MODULE, 0644, p.module, err)))
+		return -1;
+	return own_layer_pack(out, &l, opts, store, err);
+}
+
+/* A layer with one file of this text. */
+static int text_layer(struct wb_layers *out, const char *path, const char *text, size_t limit,
+	const struct wb_pack_opts *opts, struct wb_store *store, struct wb_err *err)
+{
+	WB_AUTO(wb_content_release)
+	struct wb_content content = {.immutable = true, .digest_known = true, .size = strlen(text)};
+	WB_AUTO(own_layer_release) struct own_layer l;
+
+	own_layer_init(&l);
+	if (content.size > limit)
+		return wb_err_set(err, WB_ERR_LIMIT,
+			"\"/%s\" would have %llu bytes, more than the limit of %zu", path,
+			(unsigned long long)content.size, limit);
+	if (wb_store_put(store, text, content.size, &content.digest, err))
+		return -1;
+	content.path = wb_store_blob_path(store, &content.digest);
+	return wb_tree_add_file(&l.tree, l.group, path, 0644, &content, err) ||
+	                       own_layer_pack(out, &l, opts, store, err)
+	               ? -1
+	               : 0;
 }
 
 int wb_manifest_layer(struct wb_layers *out, char **text, const struct wb_bundle_manifest *m,
 	const struct wb_pack_opts *opts, struct wb_store *store, struct wb_err *err)
 {
 	wb_autofree char *json = wb_bundle_manifest_dump(m);
-	WB_AUTO(wb_content_release)
-	struct wb_content content = {.immutable = true, .digest_known = true, .size = strlen(json)};
 
-	if (content.size > WB_MANIFEST_BYTES_MAX)
-		return wb_err_set(err, WB_ERR_LIMIT,
-			"the bundle manifest would be %llu bytes, more than the limit of %u",
-			(unsigned long long)content.size, WB_MANIFEST_BYTES_MAX);
-	if (wb_store_put(store, json, content.size, &content.digest, err))
-		return -1;
-	content.path = wb_store_blob_path(store, &content.digest);
-	if (one_file_layer(out, WB_MANIFEST_PATH, 0644, &content, opts, store, err))
+	if (text_layer(out, WB_MANIFEST_PATH, json, WB_MANIFEST_BYTES_MAX, opts, store, err))
 		return -1;
 	*text = wb_steal(json);
 	return 0;
+}
+
+int wb_fetch_list_layer(struct wb_layers *out, const struct wb_volumes *volumes,
+	const struct wb_pack_opts *opts, struct wb_store *store, struct wb_err *err)
+{
+	wb_autofree char *json = wb_volumes_dump(volumes);
+
+	return text_layer(
+		out, WB_VOLUME_LIST_PATH, json, WB_VOLUME_LIST_BYTES_MAX, opts, store, err);
 }

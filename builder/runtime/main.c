@@ -1,13 +1,14 @@
 /* The runtime stub, /.wbuild/init: checks the bundled files, puts them where they belong, and
  * becomes the container's command. docs/stub.md is its reference. */
+#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/cancel.h"
 #include "base/file.h"
 #include "base/path.h"
 #include "builder/runtime/copy.h"
+#include "builder/runtime/fetch.h"
 #include "builder/runtime/launch.h"
 #include "builder/runtime/options.h"
 #include "builder/runtime/place.h"
@@ -66,18 +67,13 @@ static int place(
 	return 0;
 }
 
-/* Everything before the command. */
-static int prepare(struct wb_verify_report *r, const struct wb_stub_options *o, struct wb_err *err)
+/* What the image holds. */
+static int check(struct wb_verify_report *r, const struct wb_stub_options *o, struct wb_err *err)
 {
 	WB_AUTO(wb_bundle_manifest_release) struct wb_bundle_manifest m = WB_BUNDLE_MANIFEST_INIT;
 	WB_AUTO(wb_buf_release) struct wb_buf text = WB_BUF_INIT;
 	const char *from = o->from ? o->from : "/";
 
-	if (o->fetch) {
-		wb_err_set(err, WB_ERR_UNSUPPORTED, "this stub does not fetch");
-		return wb_err_hint(err, "wbuild puts a fetching stub into images that have "
-					"use_volume entries");
-	}
 	if (o->verify.mode == WB_VERIFY_OFF && !o->from && o->action == WB_STUB_RUN)
 		return 0;
 	if (read_manifest(&m, &text, o, err))
@@ -92,34 +88,89 @@ static int prepare(struct wb_verify_report *r, const struct wb_stub_options *o, 
 	return o->action == WB_STUB_COPY ? 0 : place(o, &m, err);
 }
 
+static int fetch(struct wb_outcome *how, const struct wb_stub_options *o)
+{
+	WB_AUTO(wb_fetching_release) struct wb_fetching fetching = WB_FETCHING_INIT;
+
+	if (wb_fetching_start(&fetching, o, &how->err))
+		return -1;
+	return wb_fetching_wait(&how->fetched, &fetching, o, &how->err);
+}
+
+/* Everything before the command. What is not here is fetched while that which is gets checked. */
+static int prepare(struct wb_outcome *how, const struct wb_stub_options *o)
+{
+	WB_AUTO(wb_fetching_release) struct wb_fetching fetching = WB_FETCHING_INIT;
+	bool fetches = o->fetch && o->action == WB_STUB_RUN && !o->background;
+
+	if (fetches && wb_fetching_start(&fetching, o, &how->err))
+		return -1;
+	if (check(&how->checked, o, &how->err) ||
+		wb_fetching_wait(&how->fetched, &fetching, o, &how->err))
+		return -1;
+	return wb_cancel_check(&how->err);
+}
+
 static int exit_status(const struct wb_err *err)
 {
 	return wb_cancelled() ? 128 + wb_cancel_signal() : wb_err_exit_code(err);
 }
 
-static int run(const struct wb_stub_options *o)
+/* Fetches beside the command, in a process of its own; the markers say when it is done. */
+static void fetch_beside(struct wb_outcome *how, const struct wb_stub_options *o)
 {
-	WB_AUTO(wb_verify_report_release)
-	struct wb_verify_report r = WB_VERIFY_REPORT_INIT;
-	struct wb_err err = WB_ERR_INIT;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		wb_err_sys(&how->err, errno, "cannot start a process to fetch with");
+	if (pid)
+		return;
+	struct wb_stub_options quiet = *o;
+
+	/* what was checked has been reported */
+	(void)fetch(how, o);
+	quiet.quiet = how->err.code == WB_OK;
+	wb_report_print(&quiet, how);
+	wb_markers_write(o, how);
+	_exit(0);
+}
+
+static int launch(struct wb_outcome *how, const struct wb_stub_options *o)
+{
+	int rc = wb_launch(o->command, environ, &how->err);
+
+	wb_say_err(&how->err);
+	wb_markers_clear(o);
+	wb_markers_write(o, how);
+	return rc;
+}
+
+static int run(const struct wb_stub_options *o, struct wb_outcome *how)
+{
 	struct wb_signals signals;
 
 	wb_signals_catch(&signals);
 	wb_markers_clear(o);
-	int rc = prepare(&r, o, &err) || wb_cancel_check(&err);
+	int rc = prepare(how, o);
 
-	wb_report_print(o, &r, &err);
-	wb_markers_write(o, &r, &err);
+	wb_report_print(o, how);
+	if (!rc && o->fetch && o->background)
+		fetch_beside(how, o);
+	else
+		wb_markers_write(o, how);
 	wb_signals_restore(&signals);
-	if (rc)
-		return exit_status(&err);
-	if (o->action == WB_STUB_COPY || !o->command[0])
-		return 0;
-	rc = wb_launch(o->command, environ, &err);
-	wb_say_err(&err);
-	wb_markers_clear(o);
-	wb_markers_write(o, &r, &err);
-	return rc;
+	if (how->err.code != WB_OK)
+		return exit_status(&how->err);
+	return o->action == WB_STUB_COPY || !o->command[0] ? 0 : launch(how, o);
+}
+
+static int start(const struct wb_stub_options *o)
+{
+	struct wb_outcome how = {.checked = WB_VERIFY_REPORT_INIT, .err = WB_ERR_INIT};
+	int status = run(o, &how);
+
+	wb_verify_report_release(&how.checked);
+	return status;
 }
 
 static int wait_for_ready(const struct wb_stub_options *o)
@@ -145,7 +196,7 @@ int main(int argc, char **argv)
 	}
 	switch (o.action) {
 	case WB_STUB_RUN:
-	case WB_STUB_COPY: return run(&o);
+	case WB_STUB_COPY: return start(&o);
 	case WB_STUB_WAIT: return wait_for_ready(&o);
 	case WB_STUB_VERSION: printf("wbuild-init %s\n", WBUILD_VERSION); return 0;
 	case WB_STUB_HELP: break;

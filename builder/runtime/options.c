@@ -179,6 +179,16 @@ static int set_fetch(struct wb_stub_options *o, const char *value, struct wb_err
 	return read_switch(&o->fetch, value, err);
 }
 
+static int set_background(struct wb_stub_options *o, const char *value, struct wb_err *err)
+{
+	return read_switch(&o->background, value, err);
+}
+
+static int set_cache_dir(struct wb_stub_options *o, const char *value, struct wb_err *err)
+{
+	return set_absolute(&o->cache_dir, value, err);
+}
+
 static int set_modes(struct wb_stub_options *o, const char *value, struct wb_err *err)
 {
 	return read_switch(&o->verify.modes, value, err);
@@ -211,7 +221,8 @@ static const struct option options[] = {
 	{"extra", "fail|warn|ignore", "WBUILD_EXTRA",
 		"files that nobody packed (default warn with size, else fail)", set_extra},
 	{"check-modes", NULL, "WBUILD_CHECK_MODES", "permission bits must match too", set_modes},
-	{"deadline", "SECONDS", "WBUILD_DEADLINE", "fail when checking takes longer", set_deadline},
+	{"deadline", "SECONDS", "WBUILD_DEADLINE", "fail when checking or fetching takes longer",
+		set_deadline},
 	{"jobs", "N", "WBUILD_JOBS", "threads (default: one for each core)", set_jobs},
 	{"from", "DIR", "WBUILD_FROM", "the bundle lies below DIR, an image volume or a cache",
 		set_from},
@@ -219,6 +230,12 @@ static const struct option options[] = {
 		"how to put it at its paths (default link, with --from)", set_mount},
 	{"fetch", NULL, "WBUILD_FETCH", "download what the image names but does not hold",
 		set_fetch},
+	{"cache-dir", "DIR", "WBUILD_CACHE_DIR",
+		"where downloads are kept, for all replicas of a node (default: beside the files)",
+		set_cache_dir},
+	{"background", NULL, "WBUILD_BACKGROUND",
+		"start the command at once and fetch beside it; the marker files say when",
+		set_background},
 	{"manifest", "FILE", "WBUILD_MANIFEST",
 		"the bundle manifest (default /.wbuild/manifest.json, below --from)", set_manifest},
 	{"ready-file", "FILE", "WBUILD_READY_FILE", "written when all is well", set_ready_file},
@@ -296,6 +313,12 @@ static uint64_t any_seed(void)
 	return seed;
 }
 
+/* Baseten's nodes have a cache, and say so as Truss's own program expects it. */
+static const char *baseten_cache(void)
+{
+	return wb_env_true("BASETEN_FS_ENABLED") ? "/cache/org/artifacts/wbuild" : NULL;
+}
+
 /* copy has one operand and places nothing. */
 static int take_directory(struct wb_stub_options *o, struct wb_err *err)
 {
@@ -341,6 +364,12 @@ int wb_stub_options_parse(struct wb_stub_options *out, int argc, char **argv, st
 	if (o.place != WB_PLACE_NONE && !o.from)
 		return wb_err_set(
 			err, WB_ERR_USAGE, "--mount needs --from: where does the bundle lie?");
+	if (o.background && o.fetch && (!o.ready_file || !o.failed_file))
+		return wb_err_set(err, WB_ERR_USAGE,
+			"--background needs --ready-file and --failed-file: nothing else says "
+			"when the files are there");
+	if (!o.cache_dir)
+		o.cache_dir = baseten_cache();
 	*out = o;
 	return 0;
 }

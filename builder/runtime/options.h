@@ -31,7 +31,9 @@ struct wb_stub_options {
 	const char *manifest;    /* or NULL: FROM/.wbuild/manifest.json */
 	const char *ready_file;  /* or NULL */
 	const char *failed_file; /* or NULL */
+	const char *cache_dir;   /* of what is fetched, or NULL */
 	bool fetch;
+	bool background; /* beside the command */
 	bool json;
 	bool quiet;
 	double timeout; /* of wait, seconds; 0: none */

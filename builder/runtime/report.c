@@ -73,9 +73,20 @@ static void add_problem(struct wb_buf *b, const struct wb_problem *p)
 	wb_buf_must(b, "}");
 }
 
-char *wb_report_json(
-	const struct wb_stub_options *o, const struct wb_verify_report *r, const struct wb_err *err)
+static void add_fetched(struct wb_buf *b, const struct wb_fetched *f)
 {
+	wb_buf_must(b, ",\"fetched\":{\"files\":%llu", (unsigned long long)f->files);
+	add_number(b, "bytes", f->bytes);
+	add_number(b, "foundFiles", f->found_files);
+	add_number(b, "foundBytes", f->found_bytes);
+	add_number(b, "transferredBytes", f->transferred);
+	wb_buf_must(b, "}");
+}
+
+char *wb_report_json(const struct wb_stub_options *o, const struct wb_outcome *how)
+{
+	const struct wb_verify_report *r = &how->checked;
+	const struct wb_err *err = &how->err;
 	WB_AUTO(wb_buf_release) struct wb_buf b;
 
 	wb_buf_init(&b, SIZE_MAX / 2, "report");
@@ -92,6 +103,8 @@ char *wb_report_json(
 	add_number(&b, "hashedChunks", r->chunks);
 	add_number(&b, "milliseconds", (uint64_t)(r->seconds * 1000));
 	add_number(&b, "bytesPerSecond", rate(r));
+	if (how->fetched.done)
+		add_fetched(&b, &how->fetched);
 	/* as text: it has more digits than a JSON number keeps */
 	if (o->verify.mode == WB_VERIFY_SAMPLE)
 		wb_buf_must(&b, ",\"seed\":\"%llu\"", (unsigned long long)o->verify.seed);
@@ -117,11 +130,14 @@ static void print_problems(const struct wb_stub_options *o, const struct wb_veri
 		wb_say("and %zu more", r->problems.n - PROBLEMS_PRINTED);
 }
 
-void wb_report_print(
-	const struct wb_stub_options *o, const struct wb_verify_report *r, const struct wb_err *err)
+void wb_report_print(const struct wb_stub_options *o, const struct wb_outcome *how)
 {
+	const struct wb_verify_report *r = &how->checked;
+	const struct wb_err *err = &how->err;
+	const struct wb_fetched *f = &how->fetched;
+
 	if (o->json) {
-		wb_autofree char *line = wb_report_json(o, r, err);
+		wb_autofree char *line = wb_report_json(o, how);
 
 		if (err->code != WB_OK || !o->quiet)
 			fprintf(stderr, "%s\n", line);
@@ -137,6 +153,10 @@ void wb_report_print(
 		wb_say("verified %s of %s in %llu files in %s (%s/s)", wb_size_text(r->hashed).s,
 			wb_size_text(r->bytes).s, (unsigned long long)r->files,
 			wb_duration_text(r->seconds).s, wb_size_text(rate(r)).s);
+	if (err->code == WB_OK && !o->quiet && f->done)
+		wb_say("fetched %llu files, %s; %llu files, %s, were there",
+			(unsigned long long)f->files, wb_size_text(f->bytes).s,
+			(unsigned long long)f->found_files, wb_size_text(f->found_bytes).s);
 }
 
 void wb_markers_clear(const struct wb_stub_options *o)
@@ -147,15 +167,14 @@ void wb_markers_clear(const struct wb_stub_options *o)
 		unlink(o->failed_file);
 }
 
-void wb_markers_write(const struct wb_stub_options *o, const struct wb_verify_report *r,
-	const struct wb_err *outcome)
+void wb_markers_write(const struct wb_stub_options *o, const struct wb_outcome *how)
 {
-	const char *path = outcome->code == WB_OK ? o->ready_file : o->failed_file;
+	const char *path = how->err.code == WB_OK ? o->ready_file : o->failed_file;
 	struct wb_err err = WB_ERR_INIT;
 
 	if (!path)
 		return;
-	wb_autofree char *json = wb_report_json(o, r, outcome);
+	wb_autofree char *json = wb_report_json(o, how);
 	wb_autofree char *line = wb_asprintf("%s\n", json);
 
 	if (wb_file_put(path, line, strlen(line), 0644, WB_FILE_REPLACE | WB_FILE_NOSYNC, &err))

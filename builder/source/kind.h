@@ -50,12 +50,8 @@ void wb_remote_header(struct wb_remote_request *rq, const char *fmt, ...) WB_PRI
 void wb_remote_secret_header(struct wb_remote_request *rq, struct wb_secret *steal);
 /* An etag without W/ and quotes. */
 char *wb_etag_text(const char *value);
-/* 32 hex digits: an MD5 in an S3-like etag. */
-bool wb_known_md5_hex(struct wb_known *k, const char *etag);
 /* Base64 of exactly the kind's size, as cloud APIs write digests; false otherwise. */
 bool wb_known_base64(struct wb_known *k, enum wb_hash_kind kind, const char *text);
-/* The best name for the bytes: by digest, else `fallback` (copied). */
-char *wb_known_identity(const struct wb_known *k, uint64_t size, const char *fallback);
 /* A listing by prefix: keys below it, with the root cut off. */
 struct wb_prefix {
 	const char *prefix; /* "" or ends in "/" */

@@ -35,6 +35,11 @@ struct wb_known {
 	uint8_t value[WB_HASH_KINDS][WB_HASH_SIZE_MAX];
 };
 
+/* 32 hex digits: an MD5 in an S3-like etag. */
+bool wb_known_md5_hex(struct wb_known *k, const char *etag);
+/* The best name for the bytes: by digest, else `fallback` (copied). */
+char *wb_known_identity(const struct wb_known *k, uint64_t size, const char *fallback);
+
 #define WB_SIZE_UNKNOWN UINT64_MAX
 
 struct wb_remote_file {

@@ -32,7 +32,7 @@ def main():
         ro = mount.get("readOnly") or mount["name"] in read_only
         print(f"--volume={folders[mount['name']]}:{mount['mountPath']}:{'ro' if ro else 'rw'}")
     print()
-    for word in container["command"]:
+    for word in container.get("command", []):
         print(word)
         if word == "--":
             break

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 FOLDERS = ["base", "oci", "layers", "builder/config", "builder/source", "builder/fetch",
-           "builder/build", "builder/runtime", "builder/buildkit", "builder/cli"]
+           "builder/volume", "builder/build", "builder/runtime", "builder/buildkit", "builder/cli"]
 
 BANNED = """strcpy strcat sprintf vsprintf gets atoi atol atoll atof strtok system popen alloca
     tmpnam tempnam mktemp stpcpy strncpy strncat scanf sscanf fscanf rand srand asctime ctime
@@ -135,7 +135,7 @@ def check_includes(tree):
 SYSTEM = re.compile(r"^(assert|complex|ctype|errno|float|inttypes|limits|locale|math|setjmp|signal|"
                     r"stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|"
                     r"time|unistd|fcntl|dirent|pthread|sched|semaphore|termios|glob|fnmatch|ftw|"
-                    r"regex|netdb|poll|pwd|grp|spawn|getopt|libgen|link|elf|malloc|syslog|utime|"
+                    r"regex|netdb|nss|poll|pwd|grp|spawn|getopt|libgen|link|elf|malloc|syslog|utime|"
                     r"uchar|wchar|wctype|langinfo|byteswap|endian|features|cpuid|immintrin|"
                     r"arm_neon|uthash)\.h$|^(sys|linux|arpa|netinet|net|asm)/")
 

@@ -7,12 +7,14 @@
 static const char *const variables[] = {"WBUILD_VERIFY", "WBUILD_SAMPLE", "WBUILD_SEED",
 	"WBUILD_EXTRA", "WBUILD_CHECK_MODES", "WBUILD_DEADLINE", "WBUILD_JOBS", "WBUILD_FROM",
 	"WBUILD_MOUNT", "WBUILD_FETCH", "WBUILD_MANIFEST", "WBUILD_READY_FILE",
-	"WBUILD_FAILED_FILE", "WBUILD_TIMEOUT", "WBUILD_FORMAT", "WBUILD_QUIET"};
+	"WBUILD_FAILED_FILE", "WBUILD_CACHE_DIR", "WBUILD_BACKGROUND", "WBUILD_TIMEOUT",
+	"WBUILD_FORMAT", "WBUILD_QUIET"};
 
 static int clean(void **state)
 {
 	for (size_t i = 0; i < WB_ARRAY_LEN(variables); i++)
 		unsetenv(variables[i]);
+	unsetenv("BASETEN_FS_ENABLED");
 	return 0;
 }
 
@@ -102,6 +104,11 @@ static void test_all_options(void **state)
 	assert_string_equal(o.ready_file, "/r");
 	assert_string_equal(o.failed_file, "/f");
 	assert_true(o.json && o.quiet && !o.fetch);
+	assert_null(o.cache_dir);
+	PARSE(&o, &err, "--fetch", "--cache-dir=/c", "--background", "--ready-file=/r",
+		"--failed-file=/f", "x");
+	assert_true(o.fetch && o.background);
+	assert_string_equal(o.cache_dir, "/c");
 	PARSE(&o, &err, "--verify", "sample", "x");
 	assert_int_equal(o.extra, WB_EXTRA_FAIL);
 	PARSE(&o, &err, "--extra", "fail", "x");
@@ -138,8 +145,24 @@ static void test_environment(void **state)
 	refuse(ARGS("x"), "WBUILD_QUIET: \"maybe\"");
 }
 
+static void test_node_cache(void **state)
+{
+	struct wb_stub_options o;
+	struct wb_err err;
+
+	setenv("BASETEN_FS_ENABLED", "True", 1);
+	PARSE(&o, &err, "x");
+	assert_string_equal(o.cache_dir, "/cache/org/artifacts/wbuild");
+	setenv("WBUILD_CACHE_DIR", "/mine", 1);
+	PARSE(&o, &err, "x");
+	assert_string_equal(o.cache_dir, "/mine");
+}
+
 static void test_refused(void **state)
 {
+	refuse(ARGS("--fetch", "--background", "x"), "--ready-file and --failed-file");
+	refuse(ARGS("--fetch", "--background", "--ready-file=/r", "x"), "--failed-file");
+	refuse(ARGS("--cache-dir", "relative", "x"), "not an absolute path");
 	struct wb_stub_options o;
 	struct wb_err err;
 
@@ -223,6 +246,7 @@ int main(void)
 		cmocka_unit_test_setup(test_command_keeps_its_options, clean),
 		cmocka_unit_test_setup(test_all_options, clean),
 		cmocka_unit_test_setup(test_environment, clean),
+		cmocka_unit_test_setup(test_node_cache, clean),
 		cmocka_unit_test_setup(test_refused, clean),
 		cmocka_unit_test_setup(test_wait_help_version, clean),
 		cmocka_unit_test_setup(test_seeds_differ, clean),
