@@ -42,6 +42,14 @@ else()
 	message(STATUS "scdoc is not there: no man pages")
 endif()
 
+# The image that "# syntax=" names in a config (docs/buildkit.md), as an OCI layout.
+if(NOT CMAKE_CROSSCOMPILING)
+	add_custom_target(frontend-image
+		COMMAND sh "${CMAKE_SOURCE_DIR}/cmake/frontend_image.sh" "$<TARGET_FILE:wbuild>"
+			"${CMAKE_BINARY_DIR}/frontend-image"
+		DEPENDS wbuild stub VERBATIM)
+endif()
+
 # Completions: the program prints its own, so they cannot fall behind its options.
 if(NOT CMAKE_CROSSCOMPILING)
 	set(bash_file ${CMAKE_INSTALL_DATADIR}/bash-completion/completions/wbuild)

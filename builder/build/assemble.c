@@ -149,7 +149,7 @@ static void set_command(struct wb_image *img, const struct wb_assemble_opts *opt
 	wb_vec_free(&entry);
 }
 
-static void set_config(struct wb_image *img, const struct wb_base *base,
+void wb_assemble_config(struct wb_image *img, const struct wb_base *base,
 	const struct wb_assemble_opts *opts, bool stub)
 {
 	const struct wb_config *c = opts->config;
@@ -236,7 +236,7 @@ static int assemble_one(struct wb_assembled *a, const struct wb_image *from,
 	wb_vec_foreach (l, &a->layers)
 		if (add_layer(&img, l, opts->epoch, err))
 			return -1;
-	set_config(&img, a->base, opts, has_stub);
+	wb_assemble_config(&img, a->base, opts, has_stub);
 	struct wb_document *manifest = wb_vec_push(&a->manifests);
 	struct wb_document *config = wb_vec_push(&a->configs);
 

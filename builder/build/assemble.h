@@ -49,6 +49,10 @@ void wb_assembled_set_base(struct wb_assembled *a, struct wb_base *base);
 /* The stub of the i-th image; one layer. */
 void wb_assembled_set_stub(
 	struct wb_assembled *a, size_t i, const struct wb_layers *layer, struct wb_store *store);
+/* Environment, labels and command of the config and of opts, on a base's config. Of base only the
+ * names count. */
+void wb_assemble_config(struct wb_image *img, const struct wb_base *base,
+	const struct wb_assemble_opts *opts, bool stub);
 /* The stub's layer comes first, the bundle's follow in their order. Fills configs, manifests and
  * root. */
 int wb_assemble(struct wb_assembled *a, const struct wb_assemble_opts *opts, struct wb_err *err);

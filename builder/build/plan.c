@@ -291,7 +291,7 @@ int wb_plan_make(struct wb_plan *out, const struct wb_config *c, struct wb_store
 	if (!out->dir)
 		return wb_err_sys(err, errno, "cannot read \"%s\"", c->dir);
 	note_own(out, store, opts->written);
-	if (add_data(out, store, err))
+	if (!opts->no_data && add_data(out, store, err))
 		return -1;
 	wb_vec_foreach (s, &c->sources)
 		if (add_or_go_on(out, store, s, opts, err))

@@ -16,6 +16,7 @@
 struct wb_plan_opts {
 	bool go_on; /* a remote source that cannot be listed stops nothing: see unlisted */
 	bool bundle_volumes;
+	bool no_data; /* leave the folder data/ out */
 	unsigned jobs;
 	const char *const *written; /* paths that this run writes, as given; NULL at the end */
 	struct wb_remote_plan_opts remote;

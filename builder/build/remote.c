@@ -24,7 +24,8 @@ int wb_remotes_init(struct wb_remotes *out, struct wb_store *store, const char *
 
 	*out = (struct wb_remotes){.opts = *opts, .store = store, .config_file = config_file};
 	out->secrets = wb_secrets_new(data);
-	out->lock_path = wb_path_join(dir, WB_LOCK_NAME);
+	out->lock_path =
+		opts->lock_path ? wb_strdup(opts->lock_path) : wb_path_join(dir, WB_LOCK_NAME);
 	for (size_t i = 0; opts->secrets && opts->secrets[i]; i++)
 		if (wb_secrets_add(out->secrets, opts->secrets[i], err))
 			return -1;
@@ -54,8 +55,11 @@ void wb_remotes_release(struct wb_remotes *r)
 
 /* --- resolving ---------------------------------------------------------------------------- */
 
-static bool is_pinned_commit(const struct wb_uri *uri)
+/* Files of a bt source are at addresses that only a listing hands out. */
+static bool is_pinned(const struct wb_remotes *r, const struct wb_uri *uri)
 {
+	if (r->opts.pinned)
+		return uri->scheme != WB_SCHEME_BT;
 	return uri->scheme == WB_SCHEME_HF && strlen(uri->revision) == 40 &&
 	       strspn(uri->revision, "0123456789abcdef") == 40;
 }
@@ -107,7 +111,7 @@ static int list(struct wb_remote_source *s, struct wb_remotes *r, struct wb_err 
 		return not_locked(r, src, err);
 	if (!silent && !(s->remote = wb_remote_open(src, &opts, err)))
 		return -1;
-	if (locked && (silent || is_pinned_commit(&src->uri))) {
+	if (locked && (silent || is_pinned(r, &src->uri))) {
 		wb_lock_listing(&s->listing, locked);
 		if (s->remote)
 			wb_remote_pin(s->remote, locked->revision, locked->root);

@@ -16,10 +16,12 @@ struct wb_remote_plan_opts {
 	bool offline;  /* the store only */
 	bool locked;   /* the lockfile must not change */
 	bool frozen;   /* the lockfile only; no source is asked */
+	bool pinned;   /* what the lockfile has is not listed again; its bytes may be fetched */
 	bool insecure; /* plain http */
 	unsigned connections, jobs;
 	uint64_t rate_limit;
 	const char *ca_file;
+	const char *lock_path;      /* or NULL: wbuild.lock in the config's folder */
 	const char *const *secrets; /* --secret SPECs, NULL at the end; or NULL */
 	struct wb_progress *progress;
 };

@@ -89,26 +89,30 @@ static int add_installed(struct own_layer *l, const char *path, unsigned mode,
 	return wb_tree_add_file(&l->tree, l->group, path, mode, &content, err);
 }
 
-/* Paths of what is installed for a platform. */
-struct programs {
-	char *init, *fetch, *module;
-};
-
-static void programs_release(struct programs *p)
+void wb_stub_files_release(struct wb_stub_files *f)
 {
-	free(p->init);
-	free(p->fetch);
-	free(p->module);
+	wb_vec_foreach (file, &f->list)
+		free(file->installed);
+	wb_vec_free(&f->list);
 }
 
-static int find_programs(
-	struct programs *out, const struct wb_platform *platform, bool fetches, struct wb_err *err)
+static bool add_file(struct wb_stub_files *out, const char *name, const char *path, unsigned mode)
+{
+	char *installed = find_installed(name);
+
+	if (installed)
+		*wb_vec_push(&out->list) = (struct wb_stub_file){installed, path, mode};
+	return installed != NULL;
+}
+
+int wb_stub_files(struct wb_stub_files *out, const struct wb_platform *platform, bool fetches,
+	struct wb_err *err)
 {
 	wb_autofree char *init = wb_asprintf("init-%s", platform->arch);
 	wb_autofree char *fetch = wb_asprintf("fetch-%s", platform->arch);
 
-	out->init = find_installed(init);
-	if (!out->init) {
+	*out = WB_STUB_FILES_INIT;
+	if (!add_file(out, init, WB_INIT_PATH, 0755)) {
 		wb_err_set(err, WB_ERR_UNSUPPORTED,
 			"the runtime stub for %s is not installed (\"%s\")",
 			wb_platform_text(platform).s, init);
@@ -117,37 +121,36 @@ static int find_programs(
 	}
 	if (!fetches)
 		return 0;
-	out->fetch = find_installed(fetch);
-	out->module = find_installed(PYTHON_MODULE);
-	if (out->fetch && out->module)
+	bool has_fetch = add_file(out, fetch, ".wbuild/fetch", 0755);
+
+	if (has_fetch && add_file(out, PYTHON_MODULE, ".wbuild/" PYTHON_MODULE, 0644))
 		return 0;
 	wb_err_set(err, WB_ERR_UNSUPPORTED,
 		"the program that fetches use_volume entries on %s is not installed (\"%s\")",
-		wb_platform_text(platform).s, out->fetch ? PYTHON_MODULE : fetch);
+		wb_platform_text(platform).s, has_fetch ? PYTHON_MODULE : fetch);
 	return wb_err_hint(err, "leave that platform out with --platform, bake the entries with "
 				"--bundle-volumes, or name its folder in WBUILD_INIT_DIR");
 }
 
 int wb_stub_check(const struct wb_platform *platform, bool fetches, struct wb_err *err)
 {
-	WB_AUTO(programs_release) struct programs p = {0};
+	WB_AUTO(wb_stub_files_release) struct wb_stub_files files = WB_STUB_FILES_INIT;
 
-	return find_programs(&p, platform, fetches, err);
+	return wb_stub_files(&files, platform, fetches, err);
 }
 
 int wb_stub_layer(struct wb_layers *out, const struct wb_platform *platform, bool fetches,
 	const struct wb_pack_opts *opts, struct wb_store *store, struct wb_err *err)
 {
 	WB_AUTO(own_layer_release) struct own_layer l;
-	WB_AUTO(programs_release) struct programs p = {0};
+	WB_AUTO(wb_stub_files_release) struct wb_stub_files files = WB_STUB_FILES_INIT;
 
 	own_layer_init(&l);
-	if (find_programs(&p, platform, fetches, err) ||
-		add_installed(&l, WB_INIT_PATH, 0755, p.init, err))
+	if (wb_stub_files(&files, platform, fetches, err))
 		return -1;
-	if (fetches && (add_installed(&l, ".wbuild/fetch", 0755, p.fetch, err) ||
-			       add_installed(&l, ".wbuild/" PYTHON_MODULE, 0644, p.module, err)))
-		return -1;
+	wb_vec_foreach (f, &files.list)
+		if (add_installed(&l, f->path, f->mode, f->installed, err))
+			return -1;
 	return own_layer_pack(out, &l, opts, store, err);
 }
 

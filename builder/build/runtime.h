@@ -14,6 +14,20 @@
  * the running wbuild first). WB_ERR_UNSUPPORTED when one is not installed, with the way out. */
 int wb_stub_layer(struct wb_layers *out, const struct wb_platform *platform, bool fetches,
 	const struct wb_pack_opts *opts, struct wb_store *store, struct wb_err *err);
+/* The same files one by one: where each is installed, and its path in the image. out is released
+ * also on failure. */
+struct wb_stub_file {
+	char *installed;
+	const char *path; /* a literal, no leading slash */
+	unsigned mode;
+};
+struct wb_stub_files {
+	WB_VEC(struct wb_stub_file) list;
+};
+#define WB_STUB_FILES_INIT ((struct wb_stub_files){0})
+int wb_stub_files(struct wb_stub_files *out, const struct wb_platform *platform, bool fetches,
+	struct wb_err *err);
+void wb_stub_files_release(struct wb_stub_files *f);
 /* Whether they are installed. */
 int wb_stub_check(const struct wb_platform *platform, bool fetches, struct wb_err *err);
 /* The manifest as a layer, and its bytes (the caller frees *text). */
