@@ -24,7 +24,8 @@ packages_of() {
 		;;
 	peers)
 		echo podman buildah runc umoci busybox-static fuse-overlayfs containerd netavark \
-			docker.io golang-go python3-venv nodejs npm git qemu-user-static
+			docker.io golang-go python3-venv nodejs npm git qemu-user-static \
+			chromium-headless-shell
 		;;
 	bench)
 		echo python3-numpy valgrind aria2 rclone nginx-light

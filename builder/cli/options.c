@@ -52,6 +52,8 @@ const struct wb_option wb_options[OPT_COUNT] = {
 	[OPT_IIDFILE] = {"iidfile", 0, "FILE", NULL, false, "write the image ID"},
 	[OPT_FORMAT] = {"format", 0, "FORMAT", "text|json|github", false,
 		"how the report is written (github: validate only)"},
+	[OPT_HTML] = {"html", 0, "FILE", NULL, false,
+		"write the report as one page of HTML instead"},
 	[OPT_CACHE_DIR] = {"cache-dir", 0, "DIR", NULL, false,
 		"the content store (default $WBUILD_CACHE_DIR, ~/.cache/wbuild)"},
 	[OPT_LABEL] = {"label", 0, "KEY=VALUE", NULL, true, "set a label of the image"},
