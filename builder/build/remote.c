@@ -236,6 +236,14 @@ static int fetch(
 	return rc;
 }
 
+static int larger_first(const void *a, const void *b)
+{
+	const struct wb_fetch_item *x = *(struct wb_fetch_item *const *)a;
+	const struct wb_fetch_item *y = *(struct wb_fetch_item *const *)b;
+
+	return (x->file->size < y->file->size) - (x->file->size > y->file->size);
+}
+
 /* Runs wb_fetch over the items that choose picks, and gives them their results. */
 static int fetch_chosen(struct wb_remotes *r, bool (*choose)(void *arg, struct wb_fetch_item *item),
 	void *arg, const struct listener *listener, struct wb_err *err)
@@ -247,9 +255,13 @@ static int fetch_chosen(struct wb_remotes *r, bool (*choose)(void *arg, struct w
 		wb_vec_foreach (item, &(*s)->items)
 			if (!item->done && choose(arg, item)) {
 				*wb_vec_push(&chosen) = item;
-				*wb_vec_push(&copies) = *item;
 				wb_remote_shown_begin(*s, r->opts.progress);
 			}
+	/* What arrives last still has to be packed and sent: better something small. */
+	if (chosen.n)
+		qsort(chosen.items, chosen.n, sizeof(*chosen.items), larger_first);
+	wb_vec_foreach (item, &chosen)
+		*wb_vec_push(&copies) = **item;
 	wb_autofree struct wb_remote_moving *moving = wb_calloc(copies.n + 1, sizeof(*moving));
 
 	for (size_t i = 0; i < copies.n; i++) {

@@ -11,6 +11,9 @@
 
 #define FIRST_CONNECTIONS 4
 #define OPEN_MAX 64         /* files at once: each has descriptors */
+#define LARGE (32u << 20)   /* has enough ranges for several connections */
+#define LARGE_OPEN_MAX 4    /* see is_enough() */
+#define IN_TURN_CORES 8     /* one more large file at once for so many cores */
 #define HEAD_MIN (8u << 20) /* a smaller file is not worth a request of its own */
 #define WINDOW_MS 500
 #define PROGRESS_MS 100
@@ -351,6 +354,28 @@ static struct wb_fetch_file *largest(struct wb_fetch *d, int64_t now)
 	return best;
 }
 
+/* A large file that more connections can, or will soon, help with. */
+static bool takes_more(const struct wb_fetch_file *f)
+{
+	uint64_t size = f->item->file->size;
+
+	if (size == WB_SIZE_UNKNOWN || size < LARGE || f->no_ranges)
+		return false;
+	return f->state == WB_FETCH_HEAD || (f->state == WB_FETCH_RUNNING && f->todo.list.n);
+}
+
+/* Where somebody waits for files (pack.h, supply), a large one is finished before another begins,
+ * so that the first is there early. A file's digest is one core's work: with many cores, there are
+ * more at once. */
+static bool is_enough(const struct wb_fetch *d)
+{
+	unsigned n = 0;
+
+	wb_vec_foreach (f, &d->open)
+		n += takes_more(*f);
+	return n >= d->large_most;
+}
+
 static void fill(struct wb_fetch *d)
 {
 	int64_t now = wb_fetch_now();
@@ -358,7 +383,7 @@ static void fill(struct wb_fetch *d)
 	while (d->active < d->limit && d->err.code == WB_OK) {
 		struct wb_fetch_file *f = orphan(d, now);
 
-		if (!f && (f = unbegun(d, now))) {
+		if (!f && !is_enough(d) && (f = unbegun(d, now))) {
 			begin(d, f);
 			continue;
 		}
@@ -576,6 +601,7 @@ int wb_fetch(struct wb_fetch_item *items, size_t n, const struct wb_fetch_opts *
 
 	wb_fetch_find(items, n, opts->store);
 	d.most = opts->connections ? opts->connections : WB_FETCH_CONNECTIONS;
+	d.large_most = opts->arrived ? 1 + threads / IN_TURN_CORES : LARGE_OPEN_MAX;
 	d.limit = d.best_limit = d.most < FIRST_CONNECTIONS ? d.most : FIRST_CONNECTIONS;
 	int rc = add_files(&d, &table, items, n, err);
 

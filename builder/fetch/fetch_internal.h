@@ -57,6 +57,7 @@ struct wb_fetch {
 	WB_VEC(struct wb_transfer *) transfers;
 	size_t done, next;            /* files; next: where to look for one that has not begun */
 	unsigned active, limit, most; /* transfers now, allowed now, allowed at all */
+	unsigned large_most;          /* large files that are begun at once */
 	uint64_t transferred;
 	struct wb_err err; /* the first fault that ends all */
 
