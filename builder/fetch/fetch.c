@@ -15,6 +15,7 @@
 #define LARGE_OPEN_MAX 4    /* see is_enough() */
 #define IN_TURN_CORES 8     /* one more large file at once for so many cores */
 #define HEAD_MIN (8u << 20) /* a smaller file is not worth a request of its own */
+#define SLOW_MS 2000 /* others need not wait for a file whose server takes longer to answer */
 #define WINDOW_MS 500
 #define PROGRESS_MS 100
 #define BUSY_MS 200 /* before a file that another process fetches is looked at again */
@@ -215,6 +216,7 @@ static bool begin(struct wb_fetch *d, struct wb_fetch_file *f)
 	if (!claim(d, f))
 		return false;
 	open_add(d, f);
+	f->begun = f->begun ? f->begun : wb_fetch_now();
 	if (!f->head_done && rf->size != WB_SIZE_UNKNOWN && rf->size >= HEAD_MIN &&
 		wb_remote_head_helps(f->item->remote, rf)) {
 		f->state = WB_FETCH_HEAD;
@@ -355,11 +357,12 @@ static struct wb_fetch_file *largest(struct wb_fetch *d, int64_t now)
 }
 
 /* A large file that more connections can, or will soon, help with. */
-static bool takes_more(const struct wb_fetch_file *f)
+static bool takes_more(const struct wb_fetch_file *f, int64_t now)
 {
 	uint64_t size = f->item->file->size;
 
-	if (size == WB_SIZE_UNKNOWN || size < LARGE || f->no_ranges)
+	if (size == WB_SIZE_UNKNOWN || size < LARGE || f->no_ranges || f->not_before > now ||
+		(!f->answered && now - f->begun > SLOW_MS))
 		return false;
 	return f->state == WB_FETCH_HEAD || (f->state == WB_FETCH_RUNNING && f->todo.list.n);
 }
@@ -367,12 +370,12 @@ static bool takes_more(const struct wb_fetch_file *f)
 /* Where somebody waits for files (pack.h, supply), a large one is finished before another begins,
  * so that the first is there early. A file's digest is one core's work: with many cores, there are
  * more at once. */
-static bool is_enough(const struct wb_fetch *d)
+static bool is_enough(const struct wb_fetch *d, int64_t now)
 {
 	unsigned n = 0;
 
 	wb_vec_foreach (f, &d->open)
-		n += takes_more(*f);
+		n += takes_more(*f, now);
 	return n >= d->large_most;
 }
 
@@ -383,7 +386,7 @@ static void fill(struct wb_fetch *d)
 	while (d->active < d->limit && d->err.code == WB_OK) {
 		struct wb_fetch_file *f = orphan(d, now);
 
-		if (!f && !is_enough(d) && (f = unbegun(d, now))) {
+		if (!f && !is_enough(d, now) && (f = unbegun(d, now))) {
 			begin(d, f);
 			continue;
 		}

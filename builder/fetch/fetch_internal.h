@@ -32,6 +32,7 @@ struct wb_fetch_file {
 	unsigned faults;   /* in a row, without progress */
 	unsigned refusals; /* in a row */
 	unsigned mismatches;
+	int64_t begun;      /* ms; 0: not yet */
 	int64_t not_before; /* ms */
 	uint64_t got;       /* bytes that are there or came, less what was thrown away */
 	uint64_t told;      /* of them */
