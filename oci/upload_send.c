@@ -173,6 +173,22 @@ static int pause_after(struct wb_upload *u, const struct wb_err *why, struct wb_
 	return wb_upload_wait(u, -1, err) ? -1 : WB_STEP_CHECK;
 }
 
+/* An answer before the end was sent is no proof of anything: CHECK, up to a number of times. */
+static int answered_early(
+	struct wb_upload *u, const struct wb_http_result *r, uint64_t len, struct wb_err *err)
+{
+	wb_err_set(&u->fault, WB_ERR_NET,
+		"pushing the blob %s: \"%s\" answered %d when %s of %s were sent, and does not "
+		"have the blob",
+		wb_digest_text(&u->d->digest).s, u->reg->ref.host, r->response.status,
+		wb_size_text(u->body_sent).s, wb_size_text(len).s);
+	if (++u->failures > FAILURES_MAX) {
+		*err = u->fault;
+		return -1;
+	}
+	return WB_STEP_CHECK;
+}
+
 static int take_location(
 	struct wb_upload *u, const struct wb_http_result *r, const char *url, struct wb_err *err)
 {
@@ -354,9 +370,7 @@ int wb_upload_close(struct wb_upload *u, struct wb_err *err)
 	switch (r.response.status) {
 	case 200:
 	case 201:
-	case 204:
-		/* An answer before the end was sent is no proof of anything. */
-		return u->body_sent == rest ? WB_STEP_THERE : WB_STEP_CHECK;
+	case 204: return u->body_sent == rest ? WB_STEP_THERE : answered_early(u, &r, rest, err);
 	case 404: return WB_STEP_LOST;
 	case 413: fail(u, &r, &u->fault); return WB_STEP_TOO_LARGE;
 	case 400:

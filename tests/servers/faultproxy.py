@@ -13,7 +13,8 @@ PATH, where a fault takes one, is a regular expression on method and path ("PATC
   "patch_max": N             416 for a PATCH of more than N bytes (GHCR's way)
   "body_max": N              413 for any body of more than N bytes
   "early_201": true          a PATCH is answered with 201 and its bytes are thrown away (ECR's way)
-  "early_put": true          a PUT is answered with 201 after half of its body
+  "early_put": N             N times a PUT of more than 1 MiB is answered with 201 after half of its
+                             body, which is thrown away
   "cut_after": N             a request's connection is cut after N bytes of its body
   "cut_seconds": S           or when it lasts longer than S seconds
   "cut_times": N             only so many times
@@ -151,9 +152,10 @@ class Exchange:
         if self.method == "PATCH" and f.get("early_201"):
             self.drain(self.length)
             status = 201
-        if self.method == "PUT" and f.get("early_put") and self.length:
-            self.drain(self.length // 2)
-            status = 201
+        if self.method == "PUT" and f.get("early_put") and self.length > 1 << 20:
+            if self.stats.once("early", f["early_put"]):
+                self.drain(self.length // 2)
+                status = 201
         if status is None:
             return False
         if "retry_after" in f:

@@ -136,6 +136,24 @@ push early
 arrived early
 t_le "$(share_sent)" 1300 'sent, in thousandths of the layer'
 
+t_case 'a registry that answers 201 in the middle of a PUT'
+again
+faults '{"early_put": 2, "refuse": ["PATCH", 405]}'
+push early-put
+arrived early-put
+t_eq "$(stat_of early)" 2 'early answers'
+t_le "$(share_sent)" 2100 'sent, in thousandths of the layer'
+
+t_case 'one that never does otherwise ends with one line'
+again
+faults '{"early_put": 1000, "refuse": ["PATCH", 405]}'
+t_ok image_of "$T_TMP/medium" medium 8000000
+t_run "$WBUILD" push "oci:$T_TMP/medium" "127.0.0.1:$proxy_port/early-always:t"
+t_rc 1
+one_line_error "$err" || t_fail "not one error line: $err"
+t_match "$err" 'error: .*answered 201 when .* were sent, and does not have the blob'
+t_le "$(stat_of 'requests PUT')" 10 'tries'
+
 t_case 'a registry that loses the session when it is cut'
 again
 faults "{\"cut_after\": $((size / 16)), \"cut_times\": 1, \"lose_session\": true}"
