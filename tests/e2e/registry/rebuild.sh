@@ -3,6 +3,7 @@
 # with nothing but the lockfile.
 . "$(dirname "$0")/../../lib.sh"
 t_use registries
+t_use images
 
 if ! registry_start reg; then
 	t_case distribution
@@ -34,10 +35,25 @@ cat >"$m/config.yaml" <<-'END'
 	    use_volume: false
 END
 
+# push REPOSITORY [BASE]: $sent and $received have the bytes that went to the registry and came back.
 push() {
-	before=$(sent_bytes)
-	t_run "$WBUILD" build --base scratch --push -t "127.0.0.1:$proxy_port/$1:t" "$m"
-	sent=$(($(sent_bytes) - before))
+	local sent_before down_before
+
+	sent_before=$(sent_bytes) down_before=$(stat_of 'bytes down')
+	t_run "$WBUILD" build --base "${2:-scratch}" --push -t "127.0.0.1:$proxy_port/$1:t" "$m"
+	sent=$(($(sent_bytes) - sent_before)) received=$(($(stat_of 'bytes down') - down_before))
+}
+
+# A base as CI leaves it in the registry, with this code in it.
+base_with() {
+	mkbase "$T_TMP/base-$1" "$1" --file "/app/model.py=print('$1')" >/dev/null
+	t_ok skopeo copy -q --dest-tls-verify=false "oci:$T_TMP/base-$1:$1" \
+		"docker://127.0.0.1:$reg_port/team/code:$1"
+	base=127.0.0.1:$proxy_port/team/code:$1
+}
+
+layers() {
+	skopeo inspect --tls-verify=false "docker://127.0.0.1:$reg_port/$1:t" | jq -c .Layers
 }
 
 t_case 'the first build fetches, packs and sends'
@@ -67,6 +83,32 @@ push second
 t_rc 0
 t_eq "$out" "$second" digest
 t_le "$sent" 100000 'bytes sent'
-t_no_match "$(curl -sf "$hub/-/log")" 'resolve/[^ ]*/model.safetensors'
+t_no_match "$(curl -sf "$hub/-/log")" 'resolve/'
+t_le "$received" 20000 'bytes received from the registry'
 t_run "$WBUILD" verify "docker://127.0.0.1:$reg_port/second:t"
 t_rc 0
+
+t_case 'weights on a base that has the code'
+base_with one
+push served "$base"
+t_rc 0
+first_layers=$(layers served)
+
+t_case 'other code in the base: the same layers of weights, sent by nobody'
+base_with two
+push served "$base"
+t_rc 0
+t_le "$sent" 100000 'bytes sent'
+t_eq "$(layers served | jq -c '.[1:]')" "$(jq -c '.[1:]' <<<"$first_layers")" 'layers of ours'
+[ "$(layers served | jq -c '.[0]')" != "$(jq -c '.[0]' <<<"$first_layers")" ] || t_fail 'same base'
+
+t_case 'with the store deleted, and a third base, still nothing is fetched'
+rm -rf "$WBUILD_CACHE_DIR"
+curl -sf -X POST -d '{}' "$hub/-/clear" >/dev/null
+base_with three
+push served "$base"
+t_rc 0
+t_le "$sent" 100000 'bytes sent'
+t_le "$received" 20000 'bytes received from the registry'
+t_no_match "$(curl -sf "$hub/-/log")" 'resolve/'
+t_eq "$(layers served | jq -c '.[1:]')" "$(jq -c '.[1:]' <<<"$first_layers")" 'layers of ours'
