@@ -50,11 +50,11 @@ static const char *clean_path(char *path)
 static enum wb_layer_entry_type entry_type(struct archive_entry *e)
 {
 	if (archive_entry_hardlink(e))
-		return WB_LAYER_ENTRY_LINK;
+		return WB_LAYER_ENTRY_HARDLINK;
 	switch (archive_entry_filetype(e)) {
 	case AE_IFDIR: return WB_LAYER_ENTRY_DIR;
 	case AE_IFREG: return WB_LAYER_ENTRY_FILE;
-	case AE_IFLNK: return WB_LAYER_ENTRY_LINK;
+	case AE_IFLNK: return WB_LAYER_ENTRY_SYMLINK;
 	default: return WB_LAYER_ENTRY_OTHER;
 	}
 }

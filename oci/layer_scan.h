@@ -12,7 +12,8 @@
 enum wb_layer_entry_type {
 	WB_LAYER_ENTRY_DIR,
 	WB_LAYER_ENTRY_FILE,
-	WB_LAYER_ENTRY_LINK,  /* symbolic or hard */
+	WB_LAYER_ENTRY_SYMLINK,
+	WB_LAYER_ENTRY_HARDLINK,
 	WB_LAYER_ENTRY_OTHER, /* device, pipe, socket */
 };
 

@@ -4,6 +4,7 @@
 #define WB_BUILDER_BUILD_BASE_H
 
 #include "builder/build/place.h"
+#include "builder/build/plan.h"
 #include "layers/store.h"
 #include "layers/stream.h"
 #include "oci/image.h"
@@ -26,10 +27,12 @@ int wb_base_open(struct wb_base *out, const char *ref, const char *platforms,
 	const struct wb_place_opts *opts, struct wb_err *err);
 void wb_base_release(struct wb_base *b);
 
-/* The attributes that the base gives to the ancestors of paths, so that our layers repeat them.
- * Layers at hand are read (once: the store remembers); of a base in a registry, which is not
- * downloaded for this, the folders that an image usually has are left to it. */
-int wb_base_dirs(struct wb_dir_attrs *out, struct wb_base *b, const struct wb_tree *tree,
+/* What the base has where the plan's files go. out gets the attributes that it gives to their
+ * folders, so that our layers repeat them; sources whose mounts hold files of the base are marked
+ * shared; a path that leads through a symbolic link of the base is WB_ERR_CONFIG. Layers at hand
+ * are read (once: the store remembers); of a base in a registry, which is not downloaded for this,
+ * only the folders that an image usually has are left to it. */
+int wb_base_meet(struct wb_dir_attrs *out, struct wb_base *b, struct wb_plan *plan,
 	struct wb_store *store, struct wb_err *err);
 
 #endif

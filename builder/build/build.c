@@ -416,7 +416,7 @@ int wb_build_run(struct wb_build_result *out, const struct wb_build_opts *opts, 
 
 	if (prepare(&b, err) || make_plan(&b, err) || wb_sizes_check(&b.plan, &opts->sizes, err) ||
 		list_volumes(&b, err) || open_base(&b, err) || settle_sources(&b, err) ||
-		wb_base_dirs(&b.dirs, &b.base, &b.plan.tree, b.store, err) || pack(&b, err) ||
+		wb_base_meet(&b.dirs, &b.base, &b.plan, b.store, err) || pack(&b, err) ||
 		assemble(&b, err) || write_outputs(&b, err))
 		return -1;
 	save_lock(&b);

@@ -112,7 +112,7 @@ static int on_entry(void *arg, const struct wb_layer_entry *entry, struct wb_err
 		report(l->c, "/%s: is in two layers", entry->path);
 	switch (e->entry->type) {
 	case WB_BUNDLE_FILE:
-		if (entry->type == WB_LAYER_ENTRY_LINK) {
+		if (entry->type == WB_LAYER_ENTRY_HARDLINK) {
 			check_hard_link(l, e, entry->link);
 			break;
 		}

@@ -404,9 +404,10 @@ char *wb_plan_manifest_key(const struct wb_plan *p)
 		wb_sha256_update(&s, line, strlen(line) + 1);
 	}
 	wb_vec_foreach (source, &p->sources) {
-		wb_autofree char *line = wb_asprintf("%s\n%s\n%s%s", source->label, source->mount,
+		wb_autofree char *line = wb_asprintf("%s\n%s\n%s%s%s", source->label, source->mount,
 			source->revision ? source->revision : "",
-			source->skipped ? "\nfetched at start" : "");
+			source->skipped ? "\nfetched at start" : "",
+			source->shared ? "\nshared" : "");
 
 		wb_sha256_update(&s, line, strlen(line) + 1);
 	}
@@ -423,7 +424,8 @@ void wb_plan_manifest(struct wb_bundle_manifest *out, const struct wb_plan *p)
 		b->label = wb_strdup(s->label);
 		b->revision = wb_strdup(s->revision);
 		b->mount = wb_strdup(s->mount);
-		b->shared = s->skipped || (s->config && s->config->layout == WB_LAYOUT_HF_CACHE);
+		b->shared = s->skipped || s->shared ||
+		            (s->config && s->config->layout == WB_LAYOUT_HF_CACHE);
 		if (s->config && s->config->layout == WB_LAYOUT_HF_CACHE && !s->skipped &&
 			!out->hf_cache)
 			out->hf_cache = wb_strdup(p->config->hf_cache_dir);

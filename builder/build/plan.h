@@ -35,6 +35,7 @@ struct wb_plan_source {
 	const struct wb_source *config; /* NULL for data/ */
 	size_t files;
 	uint64_t bytes;
+	bool shared;    /* the base has files below mount */
 	bool skipped;   /* a use_volume entry that is fetched at start */
 	char *unlisted; /* why a source is not listed (go_on), or NULL */
 	size_t *hits;   /* per pattern of config, as wb_glob_keeps() counts them; NULL: not known */

@@ -122,6 +122,34 @@ t_run "$WBUILD" build --base "oci:$T_TMP/multi:v1" --platform linux/s390x \
 t_rc 1
 t_match "$err" 'linux/s390x'
 
+# The bundle manifest of the image in $T_TMP/out.
+bundle() {
+	blob "$T_TMP/out" "$(root "$T_TMP/out" | jq -r '.layers[-1].digest')" | zstd -dc |
+		tar -xO .wbuild/manifest.json
+}
+
+t_case 'files of the base in a folder of the bundle stay, and are not called extra'
+mkbase "$T_TMP/beside" v1 --file /app/data/base.txt=base --config "$config" >/dev/null
+build "oci:$T_TMP/beside:v1" "$truss"
+t_eq "$(bundle | jq -c '[.sources[] | [.mount, .shared]]')" '[["/app/data",true]]'
+build "oci:$T_TMP/base:v1" "$truss"
+t_eq "$(bundle | jq -c '[.sources[] | [.mount, .shared]]')" '[["/app/data",null]]'
+
+t_case 'the same image twice on itself: a layer that the base has is written once'
+t_run "$WBUILD" build --base "oci:$T_TMP/out" -o "type=oci,tar=false,dest=$T_TMP/twice" "$truss"
+t_rc 0
+t_ok blobs_true "$T_TMP/twice"
+t_ok skopeo --insecure-policy copy -q "oci:$T_TMP/twice:latest" "oci:$T_TMP/twice-again:v1"
+
+t_case 'a folder of the bundle that the base has as a link is refused'
+mkbase "$T_TMP/linked" v1 --empty --file /srv/app/code.py=x --link /app=srv/app >/dev/null
+t_run "$WBUILD" build --base "oci:$T_TMP/linked:v1" -o "type=oci,tar=false,dest=$T_TMP/none" "$truss"
+t_rc 2
+t_match "$err" 'error: "/app.*where "/app" is a symbolic link to "srv/app"'
+t_match "$err" 'hint: .*mount_location'
+mkbase "$T_TMP/linked2" v1 --empty --file /srv/app/code.py=x --link /opt/app=/srv/app >/dev/null
+build "oci:$T_TMP/linked2:v1" "$truss"
+
 t_case 'a base that is not there, and one that is damaged, are clear errors'
 t_run "$WBUILD" build --base "oci:$T_TMP/nowhere" -o "type=oci,tar=false,dest=$T_TMP/none" "$truss"
 t_rc 1

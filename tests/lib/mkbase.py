@@ -2,7 +2,7 @@
 """Writes a base image as an OCI layout, without wbuild: for tests that append to one.
 
     mkbase.py DIR TAG [--arch amd64,arm/v7] [--docker] [--zstd] [--config JSON] [--empty]
-              [--file PATH=TEXT]...
+              [--file PATH=TEXT]... [--link PATH=TARGET]...
 
 The root has a static busybox with its applets, /etc/passwd, /tmp and /app, unless --empty. With
 several architectures the tag is an index (all carry the same files). --docker uses Docker's media
@@ -28,7 +28,7 @@ DOCKER = {"manifest": "application/vnd.docker.distribution.manifest.v2+json",
           "layer": "application/vnd.docker.image.rootfs.diff.tar.gzip"}
 
 
-def tar_of(files, busybox):
+def tar_of(files, links, busybox):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
         def add(name, data=None, mode=0o755, kind=tarfile.DIRTYPE, link=""):
@@ -50,6 +50,8 @@ def tar_of(files, busybox):
                 b"app:x:60000:60000:app:/app:/bin/sh\n", 0o644, tarfile.REGTYPE)
         for name, text in files:
             add(name.lstrip("/"), text.encode(), 0o644, tarfile.REGTYPE)
+        for name, target in links:
+            add(name.lstrip("/"), None, 0o777, tarfile.SYMTYPE, target)
     return out.getvalue()
 
 
@@ -63,6 +65,7 @@ def main():
     ap.add_argument("--empty", action="store_true")
     ap.add_argument("--config", default="{}")
     ap.add_argument("--file", action="append", default=[])
+    ap.add_argument("--link", action="append", default=[])
     args = ap.parse_args()
     types = DOCKER if args.docker else OCI
 
@@ -77,7 +80,8 @@ def main():
     def put_json(value, media):
         return put(json.dumps(value, separators=(",", ":")).encode(), media)
 
-    tar = tar_of([f.split("=", 1) for f in args.file], None if args.empty else "/bin/busybox")
+    tar = tar_of([f.split("=", 1) for f in args.file],
+                 [f.split("=", 1) for f in args.link], None if args.empty else "/bin/busybox")
     if args.zstd:
         blob = subprocess.run(["zstd", "-q", "-c"], input=tar, capture_output=True, check=True)
         layer = put(blob.stdout, OCI["zstd"])
