@@ -91,8 +91,11 @@ static void check_unmatched(
 		const struct wb_pattern *p = allow ? &s->allow.list.items[i]
 		                                   : &s->ignore.list.items[i - s->allow.list.n];
 
+		const char *better = source->listing ? source->listing->better[i] : NULL;
+		wb_autofree char *hint = better ? wb_asprintf("\"%s\" would match", better) : NULL;
+
 		if (!source->hits[i])
-			wb_findings_add(l->out, WB_SEV_WARNING, "pattern-unmatched", p->pos, NULL,
+			wb_findings_add(l->out, WB_SEV_WARNING, "pattern-unmatched", p->pos, hint,
 				"%s \"%s\" matches nothing in %s",
 				allow ? "allow_patterns" : "ignore_patterns", p->text, s->uri.text);
 	}

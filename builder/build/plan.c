@@ -120,7 +120,9 @@ static void tell_source_patterns(const struct wb_config *c, const struct wb_plan
 {
 	const struct wb_source *s = source->config;
 
-	for (size_t i = 0; source->hits && i < s->allow.list.n + s->ignore.list.n; i++) {
+	/* of remote sources it was said when they were listed */
+	for (size_t i = 0;
+		source->hits && !source->listing && i < s->allow.list.n + s->ignore.list.n; i++) {
 		bool allow = i < s->allow.list.n;
 		const struct wb_pattern *pattern =
 			allow ? &s->allow.list.items[i]
@@ -191,6 +193,18 @@ static int add_local_weights(
 
 /* --- remote sources ----------------------------------------------------------------------- */
 
+/* What the lints ask of a source: one that comes from the lockfile was filtered before. */
+static void take_listing(struct wb_plan_source *source, const struct wb_listing *l)
+{
+	source->listing = l;
+	if (!l->hits)
+		return;
+	source->hits = wb_calloc(l->n_hits + 1, sizeof(*source->hits));
+	memcpy(source->hits, l->hits, l->n_hits * sizeof(*source->hits));
+	wb_vec_foreach (path, &l->filtered)
+		*wb_vec_push(&source->filtered) = wb_strdup(*path);
+}
+
 static int add_remote(struct wb_plan *p, struct wb_store *store, const struct wb_source *src,
 	const struct wb_plan_opts *opts, struct wb_err *err)
 {
@@ -206,6 +220,7 @@ static int add_remote(struct wb_plan *p, struct wb_store *store, const struct wb
 		return -1;
 	if (s->listing.revision && *s->listing.revision)
 		p->sources.items[group].revision = wb_strdup(s->listing.revision);
+	take_listing(&p->sources.items[group], &s->listing);
 	wb_vec_foreach (f, &s->listing.files) {
 		struct wb_plan_file *out = wb_vec_push(&p->files);
 

@@ -39,6 +39,7 @@ struct wb_plan_source {
 	bool skipped;   /* a use_volume entry that is fetched at start */
 	char *unlisted; /* why a source is not listed (go_on), or NULL */
 	size_t *hits;   /* per pattern of config, as wb_glob_keeps() counts them; NULL: not known */
+	const struct wb_listing *listing; /* of a remote source, or NULL */
 	WB_VEC(char *)
 	filtered; /* what patterns left out, as the source names it (a part of it,
 	           * when there are very many) */

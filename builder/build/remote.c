@@ -105,7 +105,8 @@ static int list(struct wb_remote_source *s, struct wb_remotes *r, struct wb_err 
 	const struct wb_remote_opts opts = {.http = r->http,
 		.secrets = r->secrets,
 		.config_file = r->config_file,
-		.insecure = r->opts.insecure};
+		.insecure = r->opts.insecure,
+		.quiet_patterns = r->opts.quiet_patterns};
 
 	if (silent && !locked)
 		return not_locked(r, src, err);

@@ -18,6 +18,7 @@ struct wb_remote_plan_opts {
 	bool frozen;   /* the lockfile only; no source is asked */
 	bool pinned;   /* what the lockfile has is not listed again; its bytes may be fetched */
 	bool insecure; /* plain http */
+	bool quiet_patterns; /* patterns that match nothing are told by findings, not by the log */
 	unsigned connections, jobs;
 	uint64_t rate_limit;
 	const char *ca_file;

@@ -62,6 +62,7 @@ static int check(struct validation *v, const struct wb_args *args, struct wb_err
 		return -1;
 	o->plan.remote.progress = progress;
 	o->plan.go_on = true;
+	o->plan.remote.quiet_patterns = true;
 	v->store = wb_store_open(o->cache_dir, err);
 	int rc = !v->store || wb_plan_make(&v->plan, &v->config, v->store, &o->plan, err) ||
 	                         wb_lint(&v->config.findings, &v->plan, &v->lint, err)

@@ -27,7 +27,13 @@ void wb_listing_release(struct wb_listing *l)
 	wb_vec_free(&l->files);
 	free(l->revision);
 	free(l->root);
+	for (size_t i = 0; l->better && i < l->n_hits; i++)
+		free(l->better[i]);
+	free(l->better);
 	free(l->hits);
+	wb_vec_foreach (path, &l->filtered)
+		free(*path);
+	wb_vec_free(&l->filtered);
 	*l = WB_LISTING_INIT;
 }
 
@@ -94,6 +100,13 @@ static char *subject(const struct wb_listing *l, const struct wb_remote *r, cons
 	return whole ? wb_asprintf("%s%s", l->root, path) : wb_strdup(path);
 }
 
+static void leave_out(struct wb_listing *l, struct wb_remote_file *f)
+{
+	if (l->filtered.n < WB_LISTING_FILTERED_MAX)
+		*wb_vec_push(&l->filtered) = wb_strdup(f->path);
+	file_release(f);
+}
+
 static void filter(struct wb_listing *l, const struct wb_remote *r)
 {
 	const struct wb_source *src = r->src;
@@ -109,7 +122,7 @@ static void filter(struct wb_listing *l, const struct wb_remote *r)
 		if (wb_glob_keeps(src->dialect, &src->allow, &src->ignore, s, l->hits))
 			l->files.items[kept++] = *f;
 		else
-			file_release(f);
+			leave_out(l, f);
 	}
 	l->files.n = kept;
 }
@@ -164,10 +177,9 @@ static char *suggestion(const struct wb_listing *l, const struct wb_remote *r,
 	return found;
 }
 
-static void warn_pattern(const struct wb_listing *l, const struct wb_remote *r,
-	char *const *subjects, const char *key, const struct wb_pattern *p)
+static void warn_pattern(const struct wb_listing *l, const struct wb_remote *r, const char *better,
+	const char *key, const struct wb_pattern *p)
 {
-	wb_autofree char *better = suggestion(l, r, subjects, p->text);
 	wb_autofree char *shown = wb_text_quote(p->text, 200);
 	struct wb_err w = WB_ERR_INIT;
 
@@ -183,19 +195,22 @@ static void warn_pattern(const struct wb_listing *l, const struct wb_remote *r,
 	wb_log_err_as(WB_LOG_WARNING, &w);
 }
 
-static void warn_patterns(
-	const struct wb_listing *l, const struct wb_remote *r, char *const *subjects)
+static void judge_patterns(struct wb_listing *l, const struct wb_remote *r, char *const *subjects)
 {
 	const struct wb_source *src = r->src;
 
-	for (size_t i = 0; i < l->n_hits; i++) {
+	l->better = wb_calloc(l->n_hits + 1, sizeof(*l->better));
+	for (size_t i = 0; l->seen && i < l->n_hits; i++) {
 		bool allow = i < src->allow.list.n;
 		const struct wb_pattern *p = allow ? &src->allow.list.items[i]
 		                                   : &src->ignore.list.items[i - src->allow.list.n];
 
-		if (l->hits[i] == 0 && l->seen)
-			warn_pattern(
-				l, r, subjects, allow ? "allow_patterns" : "ignore_patterns", p);
+		if (l->hits[i])
+			continue;
+		l->better[i] = suggestion(l, r, subjects, p->text);
+		if (!r->o.quiet_patterns)
+			warn_pattern(l, r, l->better[i],
+				allow ? "allow_patterns" : "ignore_patterns", p);
 	}
 }
 
@@ -297,7 +312,7 @@ int wb_listing_finish(struct wb_listing *l, struct wb_remote *r, struct wb_err *
 	for (size_t i = 0; i < n; i++)
 		subjects[i] = subject(l, r, l->files.items[i].path);
 	filter(l, r);
-	warn_patterns(l, r, subjects);
+	judge_patterns(l, r, subjects);
 	for (size_t i = 0; i < n; i++)
 		free(subjects[i]);
 	free(subjects);

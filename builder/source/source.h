@@ -23,6 +23,7 @@
 #include "builder/source/secrets.h"
 
 #define WB_LISTING_FILES_MAX 1000000
+#define WB_LISTING_FILTERED_MAX 1000
 #define WB_LISTING_PAGES_MAX 20000
 
 /* What a source says about a file's content. git_sha1 is that of the blob: "blob <size>\0" and the
@@ -57,9 +58,11 @@ struct wb_listing {
 	char *revision; /* resolved commit or job; "" when the kind has none */
 	char *root;     /* object key prefix that paths are relative to: "" or ends in "/" */
 	WB_VEC(struct wb_remote_file) files;
-	size_t seen;  /* before the filters */
-	size_t *hits; /* per pattern, allow then ignore: paths it matched */
+	size_t seen;   /* before the filters */
+	size_t *hits;  /* per pattern, allow then ignore: paths it matched */
+	char **better; /* per pattern that matched nothing: a spelling that would; else NULL */
 	size_t n_hits;
+	WB_VEC(char *) filtered; /* left out, at most WB_LISTING_FILTERED_MAX */
 };
 #define WB_LISTING_INIT ((struct wb_listing){0})
 void wb_listing_release(struct wb_listing *l);
@@ -69,6 +72,7 @@ struct wb_remote_opts {
 	const struct wb_secrets *secrets; /* or NULL */
 	const char *config_file;          /* for positions in errors, or NULL */
 	bool insecure;                    /* plain http sources to any host */
+	bool quiet_patterns;              /* what matches nothing is only in the listing */
 };
 
 struct wb_remote;

@@ -97,7 +97,10 @@ t_run "$WBUILD" migrate --yes "$T_TMP/m"
 t_rc 2
 t_match "$err" 'config.yaml:[0-9]+:[0-9]+: '
 
-t_case 'every shared config with model_cache migrates, validates, and stays'
+t_case 'every shared config with model_cache becomes what is written beside it, validates, and stays'
+# What changes in each, as diff(1) says it, and what is said of it: FILE, the changed lines, the notes.
+golden=$T_SRC/tests/golden/config/shared_migrations.diff
+comments() { grep -oE '(^|[[:space:]])#.*' "$1" | sed 's/^[[:space:]]*//' | sort; }
 n=0
 for config in "$T_SRC"/../shared/configs/*.yaml; do
 	grep -q '^model_cache:' "$config" || continue
@@ -107,16 +110,26 @@ for config in "$T_SRC"/../shared/configs/*.yaml; do
 	install -m 644 "$config" "$T_TMP/s/config.yaml"
 	t_run "$WBUILD" migrate --yes "$T_TMP/s"
 	t_rc 0
-	comments() { grep -oE '(^|[[:space:]])#.*' "$1" | sed 's/^[[:space:]]*//' | sort; }
 	t_eq "$(comments "$T_TMP/s/config.yaml")" "$(comments "$config")" "comments of $config"
 	t_no_match "$(cat "$T_TMP/s/config.yaml")" '^model_cache:|truss-transfer-cli'
+	t_ok cmp "$config" "$T_TMP/s/config.yaml.bak"
+	{
+		echo "== $(basename "$config" __config.yaml)"
+		diff -U0 "$config" "$T_TMP/s/config.yaml" | sed '1,2d'
+		sed -n 's/^wbuild: .*config.yaml:\([0-9]*:[0-9]*\): .*\[\([a-z-]*\)\]$/   \1 \2/p' <<<"$err"
+	} >>"$T_TMP/migrations"
 	cp "$T_TMP/s/config.yaml" "$T_TMP/once.yaml"
 	t_run "$WBUILD" migrate --yes "$T_TMP/s"
 	t_rc 0
 	t_ok cmp "$T_TMP/once.yaml" "$T_TMP/s/config.yaml"
+	t_run "$WBUILD" validate --offline --format json "$T_TMP/s"
+	t_rc 0
+	t_eq "$(jq -r '.findings[] | select(.severity == "error") | .text' <<<"$out")" '' \
+		"errors in what became of $config"
 done
 if [ -d "$T_SRC/../shared/configs" ]; then
-	t_le 10 "$n" 'configs with model_cache seen'
+	t_eq "$n" 25 'configs with model_cache'
+	t_ok diff -u "$golden" "$T_TMP/migrations"
 else
 	t_skip 'no shared configs here'
 fi
