@@ -31,9 +31,10 @@ void wb_loaded_release(struct wb_loaded *l);
 /* What created a layer, by the history (NULL when it does not say). */
 const char *wb_loaded_created_by(const struct wb_loaded_image *img, size_t layer);
 
-/* Re-hashes every blob (once each), every diff_id's layer content against the bundle manifest: all
- * files there, with the right digests, nowhere twice. problem gets one line per finding. -1:
- * WB_ERR_INTEGRITY when there was any, or why it could not be done. */
+/* Re-hashes every layer's blob, its tar against the config's diff_id, and its files against the
+ * bundle manifest: all of them there, with the right digests, and none besides where only packed
+ * files may be. Of a path in several layers the uppermost counts. problem gets one line per
+ * finding. -1: WB_ERR_INTEGRITY when there was any, or why it could not be done. */
 struct wb_loaded_check {
 	size_t blobs, files;
 	uint64_t bytes;

@@ -1,132 +1,128 @@
-/* verify IMAGE: every blob by its digest, and what the layers hold against the bundle manifest. */
+/* verify IMAGE: every blob by its digest, every layer's tar by its diff_id, and what the layers
+ * hold against the bundle manifest. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "base/pool.h"
 #include "base/sha256.h"
+#include "base/text.h"
+#include "builder/build/expect.h"
 #include "builder/build/loaded.h"
+#include "oci/inflate.h"
 #include "oci/layer_scan.h"
+#include "oci/mediatype.h"
 
-/* A path of the bundle and whether the layers brought it. */
-struct expected {
-	const struct wb_bundle_entry *entry;
-	bool seen;
-	UT_hash_handle hh;
-};
+/* What a layer may expand to: as gzip can at most, and any file of the bundle besides, since zstd
+ * makes next to nothing of zeros. */
+#define EXPANSION_MAX 1100
+#define EXPANSION_FREE (UINT64_C(1) << 30)
 
 struct check {
 	struct wb_loaded *loaded;
 	const struct wb_loaded_image *image;
-	WB_VEC(const struct wb_descriptor *) layers; /* each blob once */
-	struct expected *by_path;
-	struct expected *slots;
-	pthread_mutex_t lock; /* of by_path's seen flags, the counts and the callback */
+	struct wb_expect *expect;
+	uint64_t bundle_bytes;
+	pthread_mutex_t lock; /* of the counts and the callback */
 	struct wb_loaded_check *out;
 	size_t problems;
 	void (*problem)(void *arg, const char *line);
 	void *arg;
 };
 
-/* One layer being read, by one thread. */
-struct layer_check {
-	struct check *c;
-	struct expected *file; /* the one whose bytes are passing by, or NULL */
-	struct wb_sha256 sha;
-	uint64_t size;
-};
-
-static void report(struct check *c, const char *fmt, ...) WB_PRINTF(2, 3);
-static void report(struct check *c, const char *fmt, ...)
+static void tell(void *arg, const char *line)
 {
-	va_list ap;
+	struct check *c = arg;
 
-	va_start(ap, fmt);
-	wb_autofree char *line = wb_vasprintf(fmt, ap);
-	va_end(ap);
 	pthread_mutex_lock(&c->lock);
 	c->problems++;
 	c->problem(c->arg, line);
 	pthread_mutex_unlock(&c->lock);
 }
 
-static struct expected *mark_seen(struct check *c, const char *path, bool *twice)
-{
-	struct expected *e;
+/* --- the tar of a layer, hashed on its way ------------------------------------------------ */
 
-	pthread_mutex_lock(&c->lock);
-	HASH_FIND_STR(c->by_path, path, e);
-	*twice = e && e->seen;
-	if (e)
-		e->seen = true;
-	pthread_mutex_unlock(&c->lock);
-	return e;
+struct tar_reader {
+	struct wb_reader base;
+	struct wb_reader *inner;
+	struct wb_sha256 sha;
+	uint64_t count, limit;
+};
+
+static int tar_read(struct wb_reader *r, void *p, size_t n, size_t *got, struct wb_err *err)
+{
+	struct tar_reader *t = (struct tar_reader *)r;
+
+	if (wb_reader_read(t->inner, p, n, got, err))
+		return -1;
+	wb_sha256_update(&t->sha, p, *got);
+	t->count += *got;
+	if (t->count > t->limit)
+		return wb_err_set(
+			err, WB_ERR_LIMIT, "it expands to more than %s", wb_size_text(t->limit).s);
+	return 0;
 }
+
+/* On the caller's stack: only what is inside is closed. */
+static void tar_close(struct wb_reader *r)
+{
+	struct tar_reader *t = (struct tar_reader *)r;
+
+	wb_reader_close(wb_steal(t->inner));
+}
+
+static void tar_release(struct tar_reader *t)
+{
+	tar_close(&t->base);
+}
+
+static int tar_open(struct tar_reader *t, const struct check *c, const struct wb_descriptor *d,
+	const char *what, struct wb_err *err)
+{
+	struct wb_reader *blob;
+	uint64_t most =
+		d->size > UINT64_MAX / EXPANSION_MAX / 4 ? UINT64_MAX / 4 : d->size * EXPANSION_MAX;
+
+	*t = (struct tar_reader){.base = {tar_read, tar_close},
+		.limit = most + EXPANSION_FREE + 2 * c->bundle_bytes};
+	wb_sha256_init(&t->sha);
+	if (wb_transport_open_blob(&blob, c->loaded->transport, d, err))
+		return -1;
+	t->inner = wb_reader_inflate(blob, wb_media_classify(d->media_type).coding, what, err);
+	return t->inner ? 0 : -1;
+}
+
+/* --- one layer ---------------------------------------------------------------------------- */
+
+/* A layer being read, by one thread. */
+struct layer_check {
+	struct check *c;
+	size_t index;
+	struct wb_expected *file; /* the one whose bytes are passing by, or NULL */
+	struct wb_sha256 sha;
+	uint64_t size;
+};
 
 static void finish_file(struct layer_check *l)
 {
-	struct expected *e = l->file;
 	struct wb_digest d;
 
-	if (!e)
+	if (!l->file)
 		return;
-	l->file = NULL;
 	wb_sha256_final(&l->sha, &d);
-	if (l->size != e->entry->size)
-		report(l->c, "/%s: has %llu bytes instead of %llu", e->entry->path,
-			(unsigned long long)l->size, (unsigned long long)e->entry->size);
-	else if (!wb_digest_equal(&d, &e->entry->digest))
-		report(l->c, "/%s: its bytes have the digest %s instead of %s", e->entry->path,
-			wb_digest_text(&d).s, wb_digest_text(&e->entry->digest).s);
-	pthread_mutex_lock(&l->c->lock);
-	l->c->out->files++;
-	pthread_mutex_unlock(&l->c->lock);
-}
-
-/* A hard link's bytes are those of its target, an entry of the same layer that is checked itself.
- */
-static void check_hard_link(struct layer_check *l, const struct expected *e, const char *target)
-{
-	struct expected *holder;
-
-	HASH_FIND_STR(l->c->by_path, target, holder);
-	if (!holder || !wb_digest_equal(&holder->entry->digest, &e->entry->digest))
-		report(l->c, "/%s: is a link to /%s, which is another file", e->entry->path,
-			target);
+	wb_expect_file(l->c->expect, l->file, l->index, l->size, &d);
+	l->file = NULL;
 }
 
 static int on_entry(void *arg, const struct wb_layer_entry *entry, struct wb_err *err)
 {
 	struct layer_check *l = arg;
-	bool twice;
 
 	finish_file(l);
-	if (entry->type == WB_LAYER_ENTRY_DIR)
-		return 0;
-	struct expected *e = mark_seen(l->c, entry->path, &twice);
-
-	if (!e)
-		return 0;
-	if (twice)
-		report(l->c, "/%s: is in two layers", entry->path);
-	switch (e->entry->type) {
-	case WB_BUNDLE_FILE:
-		if (entry->type == WB_LAYER_ENTRY_HARDLINK) {
-			check_hard_link(l, e, entry->link);
-			break;
-		}
-		l->file = e;
-		l->size = 0;
+	l->file = wb_expect_entry(l->c->expect, l->index, entry);
+	l->size = 0;
+	if (l->file)
 		wb_sha256_init(&l->sha);
-		break;
-	case WB_BUNDLE_SYMLINK:
-		if (!entry->link || strcmp(entry->link, e->entry->target))
-			report(l->c, "/%s: does not point to \"%s\"", e->entry->path,
-				e->entry->target);
-		break;
-	case WB_BUNDLE_DIR: break;
-	}
 	return 0;
 }
 
@@ -141,26 +137,50 @@ static int on_data(void *arg, const void *p, size_t n, struct wb_err *err)
 	return 0;
 }
 
+static int read_layer(struct check *c, size_t index, const char *what, struct wb_err *err)
+{
+	const struct wb_image *image = &c->image->image;
+	const struct wb_digest *want = &image->diff_ids.items[index];
+	struct layer_check l = {.c = c, .index = index};
+	const struct wb_layer_visitor v = {on_entry, on_data, &l};
+	WB_AUTO(tar_release) struct tar_reader tar;
+	struct wb_digest have;
+
+	if (tar_open(&tar, c, &image->layers.items[index], what, err) ||
+		wb_layer_scan(&tar.base, what, &v, err))
+		return -1;
+	finish_file(&l);
+	wb_sha256_final(&tar.sha, &have);
+	if (wb_digest_equal(&have, want))
+		return 0;
+	return wb_err_set(err, WB_ERR_INTEGRITY,
+		"%s: its content has the diff_id %s, the config says %s", what,
+		wb_digest_text(&have).s, wb_digest_text(want).s);
+}
+
+/* Faults of the image are problems, and the other layers are still looked at; faults of the way to
+ * it end the check. */
+static bool is_finding(const struct wb_err *why)
+{
+	return why->code == WB_ERR_INTEGRITY || why->code == WB_ERR_FORMAT ||
+	       why->code == WB_ERR_NOT_FOUND || why->code == WB_ERR_LIMIT;
+}
+
 static int check_layer(void *arg, size_t index, struct wb_err *err)
 {
 	struct check *c = arg;
-	const struct wb_descriptor *d = c->layers.items[index];
-	struct layer_check l = {.c = c};
-	const struct wb_layer_visitor v = {on_entry, on_data, &l};
-	WB_AUTO(wb_reader_closep) struct wb_reader *r = NULL;
+	const struct wb_descriptor *d = &c->image->image.layers.items[index];
 	wb_autofree char *what = wb_asprintf("layer %s", wb_digest_text(&d->digest).s);
 	struct wb_err why = WB_ERR_INIT;
 
-	if (wb_transport_open_blob(&r, c->loaded->transport, d, &why) ||
-		wb_layer_scan(r, what, &v, &why)) {
-		if (why.code != WB_ERR_INTEGRITY && why.code != WB_ERR_FORMAT &&
-			why.code != WB_ERR_NOT_FOUND) {
+	if (wb_media_classify(d->media_type).foreign)
+		return 0; /* not in the place; fetched by who runs the image */
+	if (read_layer(c, index, what, &why)) {
+		if (!is_finding(&why)) {
 			*err = why;
 			return -1;
 		}
-		report(c, "%s", why.text);
-	} else {
-		finish_file(&l);
+		tell(c, why.text);
 	}
 	pthread_mutex_lock(&c->lock);
 	c->out->blobs++;
@@ -169,33 +189,22 @@ static int check_layer(void *arg, size_t index, struct wb_err *err)
 	return 0;
 }
 
-static void expect_all(struct check *c)
-{
-	const struct wb_bundle_manifest *m = &c->image->bundle;
-
-	c->slots = wb_calloc(m->entries.n, sizeof(*c->slots));
-	for (size_t i = 0; i < m->entries.n; i++) {
-		struct expected *e = &c->slots[i];
-
-		e->entry = &m->entries.items[i];
-		if (e->entry->type != WB_BUNDLE_DIR)
-			HASH_ADD_KEYPTR(hh, c->by_path, e->entry->path, strlen(e->entry->path), e);
-	}
-}
-
 static int check_image(struct check *c, unsigned jobs, struct wb_err *err)
 {
-	expect_all(c);
-	int rc = wb_pool_run(jobs, c->layers.n, check_layer, c, err);
-	struct expected *e, *next;
+	const struct wb_bundle_manifest *m = &c->image->bundle;
+	size_t files;
 
-	HASH_ITER (hh, c->by_path, e, next) {
-		if (!rc && !e->seen)
-			report(c, "/%s: is in no layer", e->entry->path);
-		HASH_DELETE(hh, c->by_path, e);
+	c->bundle_bytes = 0;
+	wb_vec_foreach (e, &m->entries)
+		c->bundle_bytes += e->size < UINT64_MAX / 16 - c->bundle_bytes ? e->size : 0;
+	c->expect = wb_expect_new(m);
+	int rc = wb_pool_run(jobs, c->image->image.layers.n, check_layer, c, err);
+
+	if (!rc) {
+		wb_expect_judge(&files, c->expect, tell, c);
+		c->out->files += files;
 	}
-	free(c->slots);
-	c->slots = NULL;
+	wb_expect_free(c->expect);
 	return rc;
 }
 
@@ -211,21 +220,9 @@ int wb_loaded_verify(struct wb_loaded_check *out, struct wb_loaded *l, unsigned 
 	*out = (struct wb_loaded_check){0};
 	wb_vec_foreach (image, &l->images) {
 		c.image = image;
-		c.layers.n = 0;
-		wb_vec_foreach (d, &image->image.layers) {
-			bool again = false;
-
-			wb_vec_foreach (seen, &c.layers)
-				again |= wb_digest_equal(&(*seen)->digest, &d->digest);
-			if (!again)
-				*wb_vec_push(&c.layers) = d;
-		}
 		if (check_image(&c, jobs, err))
-			break;
+			return -1;
 	}
-	wb_vec_free(&c.layers);
-	if (err->code)
-		return -1;
 	if (!c.problems)
 		return 0;
 	return wb_err_set(err, WB_ERR_INTEGRITY, "%zu %s found", c.problems,
