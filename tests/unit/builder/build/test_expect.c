@@ -19,7 +19,7 @@ static const char manifest[] =
 	"\",\"source\":0},"
 	"{\"path\":\"app/data/link\",\"type\":\"symlink\",\"target\":\"a\",\"source\":0},"
 	"{\"path\":\"hub/models--o--r/snapshots/0123/"
-        "w\",\"mode\":\"0644\",\"size\":1,\"sha256\":\"" HEX_A "\",\"source\":1}]}";
+	"w\",\"mode\":\"0644\",\"size\":1,\"sha256\":\"" HEX_A "\",\"source\":1}]}";
 
 struct fixture {
 	struct wb_bundle_manifest m;
