@@ -3,7 +3,7 @@
 # above, because those link shared libraries; it links none but the C library.
 file(GLOB runtime_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/builder/runtime/*.c")
 set(stub_sources ${runtime_sources})
-foreach(module alloc buf cancel digest err file json_text path pool sha256 sha256_arm sha256_x86
+foreach(module alloc buf cancel digest err file json_text mapped path pool sha256 sha256_arm sha256_x86
 		text)
 	list(APPEND stub_sources "${CMAKE_SOURCE_DIR}/base/${module}.c")
 endforeach()

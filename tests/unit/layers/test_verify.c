@@ -1,7 +1,9 @@
 #include "wbtest.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cancel.h"
@@ -460,6 +462,45 @@ static void test_unreadable(void **state)
 	(void)dir;
 }
 
+static void *truncate_soon(void *arg)
+{
+	const struct timespec soon = {.tv_nsec = 1500000};
+
+	nanosleep(&soon, NULL);
+	assert_int_equal(truncate(arg, 100), 0);
+	return NULL;
+}
+
+/* Bytes that are looked at in place and vanish meanwhile are a finding, not the end. */
+static void test_truncated_while_read(void **state)
+{
+	struct fixture *f = *state;
+	const size_t size = 16u * WB_CHUNK_SIZE;
+	uint8_t *zeros = wb_zalloc(size);
+	wb_autofree char *path = at(f, "app/data/zeros");
+	unsigned found = 0;
+
+	wb_bundle_manifest_release(&f->m);
+	add_source(f, "/app/data");
+	add_file(f, "app/data/zeros", zeros, size);
+	f->o.extra = false;
+	for (int i = 0; i < 4; i++) {
+		pthread_t thread;
+
+		put(f, "app/data/zeros", zeros, size);
+		pthread_create(&thread, NULL, truncate_soon, path);
+		wb_verify_report_release(&f->r);
+		assert_ok(wb_verify_root(&f->r, f->dir, &f->m, &f->o, &f->err), &f->err);
+		pthread_join(thread, NULL);
+		assert_true(f->r.problems.n <= 1);
+		if (f->r.problems.n)
+			assert_int_equal(f->r.problems.items[0].kind, WB_PROBLEM_TRUNCATED);
+		found += f->r.problems.n > 0;
+	}
+	assert_true(found > 0);
+	free(zeros);
+}
+
 static void test_mode_names(void **state)
 {
 	static const char *const names[] = {"off", "size", "sample", "full"};
@@ -495,6 +536,7 @@ int main(void)
 		CASE(test_deadline_and_cancel),
 		CASE(test_no_root),
 		CASE(test_unreadable),
+		CASE(test_truncated_while_read),
 		cmocka_unit_test(test_mode_names),
 	};
 
