@@ -22,15 +22,29 @@ void wb_check_init(struct wb_check *c, const struct wb_known *want, uint64_t siz
 	wb_hash_update(c->git, head, (size_t)n + 1);
 }
 
-void wb_check_update(struct wb_check *c, const void *p, size_t n)
+/* All but SHA-256. */
+static void update_others(struct wb_check *c, const void *p, size_t n)
 {
 	c->seen += n;
-	wb_sha256_update(&c->sha256, p, n);
 	if (c->git)
 		wb_hash_update(c->git, p, n);
 	for (int kind = 0; kind < WB_HASH_KINDS; kind++)
 		if (c->other[kind])
 			wb_hash_update(c->other[kind], p, n);
+}
+
+void wb_check_update(struct wb_check *c, const void *p, size_t n)
+{
+	wb_sha256_update(&c->sha256, p, n);
+	update_others(c, p, n);
+}
+
+void wb_check_update_two(
+	struct wb_check *a, const void *p, size_t n, struct wb_check *b, const void *q, size_t m)
+{
+	wb_sha256_pair(&a->sha256, p, n, &b->sha256, q, m);
+	update_others(a, p, n);
+	update_others(b, q, m);
 }
 
 static int differs(

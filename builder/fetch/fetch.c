@@ -16,7 +16,9 @@
 #define IN_TURN_CORES 8     /* one more large file at once for so many cores */
 #define HEAD_MIN (8u << 20) /* a smaller file is not worth a request of its own */
 #define SLOW_MS 2000 /* others need not wait for a file whose server takes longer to answer */
+#define FIRST_WINDOW_MS 200 /* until more connections brought nothing for the first time */
 #define WINDOW_MS 500
+#define FRESH_MS 2000 /* how long new connections may take before they are judged */
 #define PROGRESS_MS 100
 #define BUSY_MS 200 /* before a file that another process fetches is looked at again */
 
@@ -109,8 +111,16 @@ static void open_remove(struct wb_fetch *d, const struct wb_fetch_file *f)
 		}
 }
 
+static void no_longer_unbegun(struct wb_fetch *d, struct wb_fetch_file *f)
+{
+	if (f->unbegun)
+		d->unbegun_bytes -= f->item->file->size;
+	f->unbegun = false;
+}
+
 static void finished(struct wb_fetch *d, struct wb_fetch_file *f)
 {
+	no_longer_unbegun(d, f);
 	if (f->state != WB_FETCH_WAITING)
 		open_remove(d, f);
 	f->state = WB_FETCH_DONE;
@@ -215,6 +225,7 @@ static bool begin(struct wb_fetch *d, struct wb_fetch_file *f)
 
 	if (!claim(d, f))
 		return false;
+	no_longer_unbegun(d, f);
 	open_add(d, f);
 	f->begun = f->begun ? f->begun : wb_fetch_now();
 	if (!f->head_done && rf->size != WB_SIZE_UNKNOWN && rf->size >= HEAD_MIN &&
@@ -406,14 +417,14 @@ static void adapt_window(struct wb_fetch *d, int64_t now, double rate)
 		d->limit = d->best_limit = d->limit > 1 ? d->limit / 2 : 1;
 		d->settled_until = now + 10000;
 		d->best_rate = 0;
-	} else if (now < d->settled_until || d->active < d->limit || rate == 0) {
+	} else if (now < d->settled_until || d->active < d->limit || rate == 0 ||
+		   d->window_starved) {
 		return;
-	} else if (d->window_starved) {
-		d->settled_until = now + 2000;
 	} else if (rate > d->best_rate * 1.1 || d->limit == d->best_limit) {
 		d->best_rate = rate;
 		d->best_limit = d->limit;
 		d->limit = d->limit * 2 < d->most ? d->limit * 2 : d->most;
+		d->grown = now;
 	} else {
 		d->limit = d->best_limit;
 		d->settled_until = now + 5000;
@@ -423,10 +434,14 @@ static void adapt_window(struct wb_fetch *d, int64_t now, double rate)
 static void adapt(struct wb_fetch *d)
 {
 	int64_t now = wb_fetch_now();
+	int64_t window = d->settled_until ? WINDOW_MS : FIRST_WINDOW_MS;
 
-	if (now - d->window_start < WINDOW_MS)
+	if (now - d->window_start < window)
 		return;
-	adapt_window(d, now, (double)d->window_bytes * 1000 / (double)(now - d->window_start));
+	/* What still shakes hands says nothing of what it will bring. */
+	if (now - d->grown >= FRESH_MS || wb_transfer_fresh(d) == 0 || d->patience)
+		adapt_window(
+			d, now, (double)d->window_bytes * 1000 / (double)(now - d->window_start));
 	d->window_start = now;
 	d->window_bytes = 0;
 	d->window_starved = d->patience = false;
@@ -491,7 +506,7 @@ static int loop(struct wb_fetch *d, struct wb_err *err)
 			break;
 		collect(d);
 		look_after_open(d);
-		wb_transfer_resume(d);
+		wb_transfer_look_after(d);
 		if (d->err.code != WB_OK)
 			break;
 		adapt(d);
@@ -535,6 +550,8 @@ static int add_files(struct wb_fetch *d, struct wb_fetch_file **table, struct wb
 		f->item = &items[i];
 		f->lock = WB_LOCK_INIT;
 		f->key = wb_steal(key);
+		f->unbegun = f->item->file->size != WB_SIZE_UNKNOWN;
+		d->unbegun_bytes += f->unbegun ? f->item->file->size : 0;
 		*wb_vec_push(&d->files) = f;
 		HASH_ADD_KEYPTR(hh, *table, f->key, strlen(f->key), f);
 	}
@@ -610,7 +627,7 @@ int wb_fetch(struct wb_fetch_item *items, size_t n, const struct wb_fetch_opts *
 
 	if (rc == 0 && d.files.n) {
 		d.sink = wb_sink_new(
-			opts->store, threads, d.most + 2 * threads + 8, woken, opts->http);
+			opts->store, threads, 2 * (d.most + threads) + 8, woken, opts->http);
 		rc = loop(&d, err);
 		share(table, items, n);
 	}

@@ -29,6 +29,7 @@ struct wb_fetch_file {
 	char *direct;  /* where redirects led; used until it is refused */
 	bool answered; /* a first response says how the file is to be had: until then one request */
 	bool no_ranges, head_done;
+	bool unbegun;      /* its size is counted in unbegun_bytes */
 	unsigned faults;   /* in a row, without progress */
 	unsigned refusals; /* in a row */
 	unsigned mismatches;
@@ -47,6 +48,7 @@ struct wb_transfer {
 	struct wb_sink_buffer *buffer;
 	char *url;                /* that was asked */
 	uint64_t start, pos, end; /* end exclusive; UINT64_MAX: unknown */
+	int64_t taken;            /* ms: when the buffer was */
 	bool ranged, direct, head, paused, bad;
 };
 
@@ -56,14 +58,15 @@ struct wb_fetch {
 	WB_VEC(struct wb_fetch_file *) files;
 	WB_VEC(struct wb_fetch_file *) open; /* neither waiting nor done */
 	WB_VEC(struct wb_transfer *) transfers;
-	size_t done, next;            /* files; next: where to look for one that has not begun */
+	size_t done, next; /* files; next: where to look for one that has not begun */
+	uint64_t unbegun_bytes;
 	unsigned active, limit, most; /* transfers now, allowed now, allowed at all */
 	unsigned large_most;          /* large files that are begun at once */
 	uint64_t transferred;
 	struct wb_err err; /* the first fault that ends all */
 
 	/* Adapting the number of connections. */
-	int64_t window_start, settled_until;
+	int64_t window_start, settled_until, grown;
 	uint64_t window_bytes;
 	double best_rate;
 	unsigned best_limit;
@@ -81,8 +84,11 @@ void wb_fetch_start_over(struct wb_fetch_file *f);
 
 /* transfer.c */
 bool wb_transfer_start(struct wb_fetch *d, struct wb_fetch_file *f); /* false: nothing to ask */
-void wb_transfer_resume(struct wb_fetch *d);   /* gives paused ones their buffers */
+/* Gives paused ones their buffers, and the sink what waits for more for too long. */
+void wb_transfer_look_after(struct wb_fetch *d);
 void wb_transfer_stop_all(struct wb_fetch *d); /* what arrived goes to the sink */
-uint64_t wb_transfer_segment(const struct wb_fetch *d, uint64_t size);
+uint64_t wb_transfer_segment(const struct wb_fetch *d);
+/* Connections that were begun and have brought nothing yet. */
+unsigned wb_transfer_fresh(const struct wb_fetch *d);
 
 #endif

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/sha256.h"
@@ -75,13 +77,24 @@ int wb_part_restart(struct wb_part *p, const char *validator, uint64_t size, str
 	header_make(&h, validator, size);
 	if (ftruncate(p->fd, 0) || ftruncate(p->log_fd, 0))
 		return wb_err_sys(err, errno, "cannot truncate \"%s\"", p->path);
-	/* Fewer extents, and writes of known places are faster; a file system that cannot is fine.
-	 */
-	if (size != UINT64_MAX && size && fallocate(p->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) &&
-		errno == ENOSPC)
-		return wb_err_sys(err, ENOSPC, "cannot reserve %llu bytes for \"%s\"",
-			(unsigned long long)size, p->path);
+	p->to_reserve = size == UINT64_MAX ? 0 : size;
 	return wb_file_write_full(p->log_fd, &h, sizeof(h), p->log_path, err);
+}
+
+/* Fewer extents, and writes of known places are faster; a file system that cannot is fine. In
+ * memory there are no extents, and taking all pages at once would hold everything up. */
+int wb_part_reserve(struct wb_part *p, struct wb_err *err)
+{
+	uint64_t n = p->to_reserve;
+	struct statfs fs;
+
+	p->to_reserve = 0;
+	if (n == 0 || (fstatfs(p->fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC))
+		return 0;
+	if (fallocate(p->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)n) && errno == ENOSPC)
+		return wb_err_sys(err, ENOSPC, "cannot reserve %llu bytes for \"%s\"",
+			(unsigned long long)n, p->path);
+	return 0;
 }
 
 int wb_part_open(struct wb_part *out, struct wb_ranges *have, struct wb_store *s, const char *key,

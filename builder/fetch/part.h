@@ -11,12 +11,16 @@
 struct wb_part {
 	char *path, *log_path;
 	int fd, log_fd;
+	uint64_t to_reserve; /* bytes of disk space, before the first write; 0: none */
 };
 #define WB_PART_INIT ((struct wb_part){.fd = -1, .log_fd = -1})
 
 /* *have: what an earlier run left. size UINT64_MAX: unknown, nothing is kept from earlier. */
 int wb_part_open(struct wb_part *out, struct wb_ranges *have, struct wb_store *s, const char *key,
 	const char *validator, uint64_t size, struct wb_err *err);
+/* Takes the disk space for the whole file, once; may last where the file system is slow at it. One
+ * thread at a time, like writes. */
+int wb_part_reserve(struct wb_part *p, struct wb_err *err);
 /* The bytes [start, end) are written. */
 int wb_part_note(const struct wb_part *p, uint64_t start, uint64_t end, struct wb_err *err);
 /* Starts over, with an empty file and log. */

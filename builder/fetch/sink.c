@@ -8,13 +8,24 @@
 
 #include "base/pool.h"
 
-#define TURN (16u << 20)      /* bytes hashed before a worker looks at the queue again */
+#define TURN (8u << 20)       /* bytes written or hashed before a worker looks at the queue again */
+#define KEEP_AHEAD (4u << 20) /* what is further from its turn is read back then */
 #define FLUSH_STEP (8u << 20) /* bytes written before write-back is started */
 
-struct task {
-	struct task *next;
+/* A turn at a file: to write what came for it, to hash what is next, or to make it a blob. One
+ * worker at a time has each of them: a file takes one writer at a time anyway (the others would
+ * wait for the kernel's lock of the inode, spinning), and hashing has an order. */
+enum turn_kind { WRITE, HASH, FINISH, KINDS };
+
+struct turn {
+	struct turn *next;
 	struct wb_sink_file *f;
-	struct wb_sink_buffer *b; /* NULL: only look whether there is something to hash */
+	enum turn_kind kind;
+	bool busy, again; /* busy: queued or running; again: asked for meanwhile */
+};
+
+struct queue {
+	struct turn *first, **last;
 };
 
 struct wb_sink {
@@ -22,13 +33,13 @@ struct wb_sink {
 	void (*woken)(void *arg);
 	void *arg;
 	pthread_mutex_t lock; /* of all below, and of every file's list links and pending */
-	pthread_cond_t work, idle;
+	pthread_cond_t work, finish, idle;
 	struct wb_sink_buffer *free;
-	struct task *first, **last;
+	struct queue queues[KINDS];
 	struct wb_sink_file *done;
 	bool stop, starved; /* starved: someone asked for a buffer in vain */
 	unsigned n_threads;
-	pthread_t threads[WB_POOL_MAX];
+	pthread_t threads[WB_POOL_MAX + 1];
 };
 
 struct wb_sink_file {
@@ -37,13 +48,14 @@ struct wb_sink_file {
 	struct wb_part part;
 	char *validator;
 	bool small;
-	unsigned pending; /* tasks queued or running; s->lock */
+	struct turn turns[KINDS];                 /* s->lock */
+	struct wb_sink_buffer *came, **came_last; /* not written yet; s->lock */
 
 	pthread_mutex_t lock; /* of all below */
 	struct wb_ranges have;
 	struct wb_sink_buffer *ready; /* written, to be hashed from memory; by offset */
 	uint64_t size, hashed, unflushed;
-	bool started, hashing, ended;
+	bool started, whole, ended; /* whole: all is hashed */
 	struct wb_check check;
 	struct wb_digest digest;
 	struct wb_err err;
@@ -81,19 +93,57 @@ struct wb_sink_buffer *wb_sink_buffer(struct wb_sink *s)
 	return b;
 }
 
-static void queue(struct wb_sink_file *f, struct wb_sink_buffer *b)
+/* s->lock is held. */
+static void give_turn_locked(struct wb_sink_file *f, enum turn_kind kind)
 {
-	struct task *t = wb_zalloc(sizeof(*t));
-	struct wb_sink *s = f->s;
+	struct turn *t = &f->turns[kind];
+	struct queue *q = &f->s->queues[kind];
 
-	t->f = f;
-	t->b = b;
-	pthread_mutex_lock(&s->lock);
-	f->pending++;
-	*s->last = t;
-	s->last = &t->next;
-	pthread_cond_signal(&s->work);
-	pthread_mutex_unlock(&s->lock);
+	t->again = t->busy;
+	if (t->busy)
+		return;
+	t->busy = true;
+	t->next = NULL;
+	*q->last = t;
+	q->last = &t->next;
+	pthread_cond_signal(kind == FINISH ? &f->s->finish : &f->s->work);
+}
+
+static void give_turn(struct wb_sink_file *f, enum turn_kind kind)
+{
+	pthread_mutex_lock(&f->s->lock);
+	give_turn_locked(f, kind);
+	pthread_mutex_unlock(&f->s->lock);
+}
+
+/* s->lock is held. */
+static struct turn *take_turn(struct wb_sink *s, enum turn_kind kind)
+{
+	struct queue *q = &s->queues[kind];
+	struct turn *t = q->first;
+
+	if (t)
+		q->first = t->next;
+	if (!q->first)
+		q->last = &q->first;
+	return t;
+}
+
+/* s->lock is held. */
+static bool is_idle(const struct wb_sink_file *f)
+{
+	return !f->turns[WRITE].busy && !f->turns[HASH].busy && !f->turns[FINISH].busy;
+}
+
+/* s->lock is held. */
+static void end_turn(struct turn *t, bool more)
+{
+	more |= t->again;
+	t->busy = false;
+	if (more)
+		give_turn_locked(t->f, t->kind);
+	else if (is_idle(t->f))
+		pthread_cond_broadcast(&t->f->s->idle);
 }
 
 /* f->lock is held. The first fault stays; the file is told of once. */
@@ -133,6 +183,8 @@ static void take_small(struct wb_sink_file *f, struct wb_sink_buffer *b)
 
 static int write_buffer(struct wb_sink_file *f, const struct wb_sink_buffer *b, struct wb_err *err)
 {
+	if (f->part.to_reserve && wb_part_reserve(&f->part, err))
+		return -1;
 	for (size_t at = 0; at < b->len;) {
 		ssize_t n = pwrite(f->part.fd, b->data + at, b->len - at, (off_t)(b->offset + at));
 
@@ -145,7 +197,8 @@ static int write_buffer(struct wb_sink_file *f, const struct wb_sink_buffer *b, 
 	return wb_part_note(&f->part, b->offset, b->offset + b->len, err);
 }
 
-static void write_and_keep(struct wb_sink_file *f, struct wb_sink_buffer *b)
+/* -> something is to be hashed. */
+static bool write_and_keep(struct wb_sink_file *f, struct wb_sink_buffer *b)
 {
 	struct wb_err err = WB_ERR_INIT;
 	int rc = write_buffer(f, b, &err);
@@ -160,9 +213,10 @@ static void write_and_keep(struct wb_sink_file *f, struct wb_sink_buffer *b)
 	bool flush = f->unflushed >= FLUSH_STEP;
 
 	f->unflushed = flush ? 0 : f->unflushed;
-	/* Kept only when nothing is missing before it: then its turn comes for certain. */
-	bool keep = !rc && b->offset >= f->hashed &&
+	/* Kept only when nothing is missing before it, and little: then its turn comes soon. */
+	bool keep = !rc && b->offset >= f->hashed && b->offset - f->hashed <= KEEP_AHEAD &&
 	            wb_ranges_end(&f->have, f->hashed) >= b->offset + b->len;
+	bool more = wb_ranges_end(&f->have, f->hashed) > f->hashed;
 
 	while (keep && *at && (*at)->offset < b->offset)
 		at = &(*at)->next;
@@ -177,52 +231,92 @@ static void write_and_keep(struct wb_sink_file *f, struct wb_sink_buffer *b)
 	 * cache. */
 	if (flush)
 		sync_file_range(f->part.fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	return more;
 }
 
-/* Hashes the next piece; called with f->lock held and f->hashing set, lets go of it meanwhile. 0
- * when there is nothing to hash. */
-static size_t hash_piece(struct wb_sink_file *f, char *scratch)
+static struct wb_sink_buffer *next_that_came(struct wb_sink_file *f)
+{
+	pthread_mutex_lock(&f->s->lock);
+	struct wb_sink_buffer *b = f->came;
+
+	if (b)
+		f->came = b->next;
+	if (!f->came)
+		f->came_last = &f->came;
+	pthread_mutex_unlock(&f->s->lock);
+	return b;
+}
+
+/* -> more came meanwhile. */
+static bool write_some(struct wb_sink_file *f)
+{
+	struct wb_sink_buffer *b = NULL;
+
+	for (size_t n = 0; n < TURN && (b = next_that_came(f)); n += WB_SINK_FULL) {
+		pthread_mutex_lock(&f->lock);
+		bool over = f->ended || f->whole;
+
+		pthread_mutex_unlock(&f->lock);
+		if (over)
+			wb_sink_buffer_return(f->s, b);
+		else if (f->small)
+			take_small(f, b);
+		else if (write_and_keep(f, b))
+			give_turn(f, HASH);
+	}
+	return b != NULL;
+}
+
+struct piece {
+	const char *p;
+	size_t n;
+	struct wb_sink_buffer *b; /* that p is in, or NULL */
+};
+
+/* The next bytes to hash: of a buffer that is still at hand, else read back into scratch. False
+ * when there are none. */
+static bool piece_take(struct piece *out, struct wb_sink_file *f, char *scratch)
 {
 	struct wb_err err = WB_ERR_INIT;
+
+	*out = (struct piece){.p = scratch};
+	pthread_mutex_lock(&f->lock);
 	uint64_t from = f->hashed, end = wb_ranges_end(&f->have, from);
 	struct wb_sink_buffer *b = f->ready;
-	size_t n;
+	bool any = f->started && !f->whole && !f->ended;
 
-	if (b && b->offset <= from) {
+	if (any && b && b->offset <= from) {
 		/* A range that was fetched twice may overlap what is hashed. */
-		size_t skip =
-			(size_t)(from - b->offset) < b->len ? (size_t)(from - b->offset) : b->len;
+		uint64_t skip = from - b->offset < b->len ? from - b->offset : b->len;
 
-		size_t len = b->len;
-
-		n = len - skip;
 		f->ready = b->next;
-		pthread_mutex_unlock(&f->lock);
-		wb_check_update(&f->check, b->data + skip, n);
-		wb_sink_buffer_return(f->s, b);
-		pthread_mutex_lock(&f->lock);
-		f->hashed += n;
-		return len;
-	}
-	uint64_t stop = b && b->offset < end ? b->offset : end;
+		*out = (struct piece){b->data + skip, b->len - (size_t)skip, b};
+	} else if (any) {
+		uint64_t stop = b && b->offset < end ? b->offset : end;
 
-	n = stop - from < WB_SINK_FULL ? (size_t)(stop - from) : WB_SINK_FULL;
-	if (n == 0)
-		return 0;
+		out->n = stop - from < WB_SINK_FULL ? (size_t)(stop - from) : WB_SINK_FULL;
+	}
 	pthread_mutex_unlock(&f->lock);
-	int rc = wb_file_read_full(f->part.fd, scratch, n, (int64_t)from, f->part.path, &err);
-
-	if (rc == 0)
-		wb_check_update(&f->check, scratch, n);
+	if (out->b || out->n == 0)
+		return out->b != NULL;
+	if (wb_file_read_full(f->part.fd, scratch, out->n, (int64_t)from, f->part.path, &err) == 0)
+		return true;
 	pthread_mutex_lock(&f->lock);
-	if (rc) {
-		end_locked(f, &err);
-		return 0;
-	}
-	f->hashed += n;
-	return n;
+	end_locked(f, &err);
+	pthread_mutex_unlock(&f->lock);
+	return false;
 }
 
+static void piece_done(struct wb_sink_file *f, const struct piece *p)
+{
+	if (p->b)
+		wb_sink_buffer_return(f->s, p->b);
+	pthread_mutex_lock(&f->lock);
+	f->hashed += p->n;
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* Waits for the disk: on a thread of its own. */
 static void complete(struct wb_sink_file *f)
 {
 	struct wb_err err = WB_ERR_INIT;
@@ -241,76 +335,101 @@ static void complete(struct wb_sink_file *f)
 	pthread_mutex_unlock(&f->lock);
 }
 
-/* One worker at a time hashes a file. When its turn is over and there is more, it queues the file
- * again behind what others wait for. */
-static void hash_some(struct wb_sink_file *f, char *scratch)
+static void hash_ended(struct wb_sink_file *f)
 {
-	size_t n = 0, piece = 1;
-
 	pthread_mutex_lock(&f->lock);
-	if (!f->started || f->hashing || f->ended) {
-		pthread_mutex_unlock(&f->lock);
-		return;
-	}
-	f->hashing = true;
-	while (n < TURN && !f->ended && (piece = hash_piece(f, scratch)) > 0)
-		n += piece;
-	bool all = !f->ended && f->hashed == f->size;
+	bool all = f->started && !f->whole && !f->ended && f->hashed == f->size;
 
-	f->hashing = all; /* nobody hashes after the end */
+	f->whole |= all;
 	pthread_mutex_unlock(&f->lock);
 	if (all)
-		complete(f);
-	else if (piece)
-		queue(f, NULL);
+		give_turn(f, FINISH);
 }
 
-static void run_task(struct task *t, char *scratch)
+/* A turn at one file or at two (b may be NULL), whose hashes cost little more than one. more: there
+ * is more to do. */
+static void hash_some(bool more[2], struct wb_sink_file *a, struct wb_sink_file *b, char *scratch)
 {
-	struct wb_sink_file *f = t->f;
+	struct piece p, q;
+	size_t n = 0;
 
-	pthread_mutex_lock(&f->lock);
-	bool ended = f->ended || (f->started && f->hashed == f->size && !f->small);
-
-	pthread_mutex_unlock(&f->lock);
-	if (ended && t->b) {
-		wb_sink_buffer_return(f->s, t->b);
-		return;
-	}
-	if (f->small && t->b) {
-		take_small(f, t->b);
-		return;
-	}
-	if (t->b)
-		write_and_keep(f, t->b);
-	hash_some(f, scratch);
+	do {
+		more[0] = piece_take(&p, a, scratch);
+		more[1] = b && piece_take(&q, b, scratch + WB_SINK_FULL);
+		if (more[0] && more[1])
+			wb_check_update_two(&a->check, p.p, p.n, &b->check, q.p, q.n);
+		else if (more[0])
+			wb_check_update(&a->check, p.p, p.n);
+		else if (more[1])
+			wb_check_update(&b->check, q.p, q.n);
+		if (more[0])
+			piece_done(a, &p);
+		if (more[1])
+			piece_done(b, &q);
+		n += WB_SINK_FULL;
+	} while (n < TURN && (more[0] || more[1]));
+	hash_ended(a);
+	if (b)
+		hash_ended(b);
 }
 
+/* Writing goes first: it brings together what can be hashed in pairs, and what it keeps is bounded
+ * by the buffers. */
 static void *worker(void *arg)
 {
-	wb_autofree char *scratch = wb_alloc_pages(WB_SINK_FULL);
+	wb_autofree char *scratch = wb_alloc_pages(2 * WB_SINK_FULL);
 	struct wb_sink *s = arg;
 
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
-		while (!s->first && !s->stop)
-			pthread_cond_wait(&s->work, &s->lock);
-		struct task *t = s->first;
+		struct turn *t, *with = NULL;
+		bool more[2] = {false, false};
 
+		while (!(t = take_turn(s, WRITE)) && !(t = take_turn(s, HASH)) && !s->stop)
+			pthread_cond_wait(&s->work, &s->lock);
 		if (!t)
 			break;
-		s->first = t->next;
-		if (!s->first)
-			s->last = &s->first;
+		if (t->kind == HASH)
+			with = take_turn(s, HASH);
 		pthread_mutex_unlock(&s->lock);
-		run_task(t, scratch);
+		if (t->kind == WRITE)
+			more[0] = write_some(t->f);
+		else
+			hash_some(more, t->f, with ? with->f : NULL, scratch);
 		pthread_mutex_lock(&s->lock);
-		if (--t->f->pending == 0)
-			pthread_cond_broadcast(&s->idle);
-		free(t);
+		end_turn(t, more[0]);
+		if (with)
+			end_turn(with, more[1]);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
+}
+
+static void *finisher(void *arg)
+{
+	struct wb_sink *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	for (;;) {
+		struct turn *t;
+
+		while (!(t = take_turn(s, FINISH)) && !s->stop)
+			pthread_cond_wait(&s->finish, &s->lock);
+		if (!t)
+			break;
+		pthread_mutex_unlock(&s->lock);
+		complete(t->f);
+		pthread_mutex_lock(&s->lock);
+		end_turn(t, false);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+static void start_thread(struct wb_sink *s, void *(*run)(void *arg))
+{
+	if (pthread_create(&s->threads[s->n_threads], NULL, run, s) == 0)
+		s->n_threads++;
 }
 
 struct wb_sink *wb_sink_new(struct wb_store *store, unsigned threads, unsigned buffers,
@@ -321,9 +440,11 @@ struct wb_sink *wb_sink_new(struct wb_store *store, unsigned threads, unsigned b
 	s->store = store;
 	s->woken = woken;
 	s->arg = arg;
-	s->last = &s->first;
+	for (int kind = 0; kind < KINDS; kind++)
+		s->queues[kind].last = &s->queues[kind].first;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->work, NULL);
+	pthread_cond_init(&s->finish, NULL);
 	pthread_cond_init(&s->idle, NULL);
 	for (unsigned i = 0; i < buffers; i++) {
 		struct wb_sink_buffer *b = wb_zalloc(sizeof(*b));
@@ -333,8 +454,8 @@ struct wb_sink *wb_sink_new(struct wb_store *store, unsigned threads, unsigned b
 	}
 	threads = threads ? threads : wb_pool_cores();
 	for (unsigned i = 0; i < threads && i < WB_POOL_MAX; i++)
-		if (pthread_create(&s->threads[s->n_threads], NULL, worker, s) == 0)
-			s->n_threads++;
+		start_thread(s, worker);
+	start_thread(s, finisher);
 	return s;
 }
 
@@ -345,6 +466,7 @@ void wb_sink_free(struct wb_sink *s)
 	pthread_mutex_lock(&s->lock);
 	s->stop = true;
 	pthread_cond_broadcast(&s->work);
+	pthread_cond_broadcast(&s->finish);
 	pthread_mutex_unlock(&s->lock);
 	for (unsigned i = 0; i < s->n_threads; i++)
 		pthread_join(s->threads[i], NULL);
@@ -357,6 +479,7 @@ void wb_sink_free(struct wb_sink *s)
 	}
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->work);
+	pthread_cond_destroy(&s->finish);
 	pthread_cond_destroy(&s->idle);
 	free(s);
 }
@@ -371,6 +494,9 @@ struct wb_sink_file *wb_sink_open(struct wb_sink *s, const char *key, const char
 	f->small = size <= WB_SINK_FULL;
 	f->validator = wb_strdup(validator);
 	f->part = WB_PART_INIT;
+	for (int kind = 0; kind < KINDS; kind++)
+		f->turns[kind] = (struct turn){.f = f, .kind = (enum turn_kind)kind};
+	f->came_last = &f->came;
 	pthread_mutex_init(&f->lock, NULL);
 	if (!f->small && wb_part_open(&f->part, &f->have, s->store, key, validator, size, err)) {
 		wb_sink_close(f);
@@ -392,12 +518,17 @@ void wb_sink_start(struct wb_sink_file *f, const struct wb_known *want)
 	f->started = true;
 	pthread_mutex_unlock(&f->lock);
 	if (!f->small)
-		queue(f, NULL);
+		give_turn(f, HASH);
 }
 
 void wb_sink_put(struct wb_sink_file *f, struct wb_sink_buffer *b)
 {
-	queue(f, b);
+	pthread_mutex_lock(&f->s->lock);
+	b->next = NULL;
+	*f->came_last = b;
+	f->came_last = &b->next;
+	give_turn_locked(f, WRITE);
+	pthread_mutex_unlock(&f->s->lock);
 }
 
 void wb_sink_end(struct wb_sink_file *f, uint64_t size)
@@ -405,13 +536,13 @@ void wb_sink_end(struct wb_sink_file *f, uint64_t size)
 	pthread_mutex_lock(&f->lock);
 	f->size = size;
 	pthread_mutex_unlock(&f->lock);
-	queue(f, NULL);
+	give_turn(f, HASH);
 }
 
 bool wb_sink_idle(struct wb_sink_file *f)
 {
 	pthread_mutex_lock(&f->s->lock);
-	bool idle = f->pending == 0;
+	bool idle = is_idle(f);
 
 	pthread_mutex_unlock(&f->s->lock);
 	return idle;
@@ -432,7 +563,7 @@ int wb_sink_restart(struct wb_sink_file *f, struct wb_err *err)
 	drop_ready(f);
 	wb_ranges_release(&f->have);
 	f->hashed = f->unflushed = 0;
-	f->started = f->hashing = f->ended = false;
+	f->started = f->whole = f->ended = false;
 	f->err = WB_ERR_INIT;
 	return f->small ? 0 : wb_part_restart(&f->part, f->validator, f->size, err);
 }
@@ -444,7 +575,7 @@ void wb_sink_close(struct wb_sink_file *f)
 	struct wb_sink *s = f->s;
 
 	pthread_mutex_lock(&s->lock);
-	while (f->pending)
+	while (!is_idle(f))
 		pthread_cond_wait(&s->idle, &s->lock);
 	for (struct wb_sink_file **p = &s->done; *p; p = &(*p)->next_done)
 		if (*p == f) {

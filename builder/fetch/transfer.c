@@ -5,20 +5,37 @@
 #include "base/text.h"
 #include "builder/fetch/fetch_internal.h"
 
-#define SEGMENT_MIN (8u << 20)
+#define SEGMENT_MIN (4u << 20)
 #define SEGMENT_MAX (64u << 20)
+#define WHOLE_MAX (10u << 20) /* a file of so much is asked for in one piece */
+#define SLOW_MIN \
+	(32u << 10) /* so much is written when it took SLOW_MS to come: what is not written */
+#define SLOW_MS 10  /* is lost when the process is killed */
 #define PROGRESS (64u << 10) /* less than this in one request is none */
 #define FAULTS_MAX 8
 #define REFUSALS_MAX 3
 
-/* What one request asks for: large enough that the wait between two costs little, small enough that
- * all connections have something to do until the end. */
-uint64_t wb_transfer_segment(const struct wb_fetch *d, uint64_t size)
+/* What one request asks for: a fair part of what nobody was asked for yet. Large at first, that the
+ * wait between two requests costs little; smaller and smaller to the end, that all connections are
+ * busy until then. */
+uint64_t wb_transfer_segment(const struct wb_fetch *d)
 {
-	uint64_t n = size / (2 * (uint64_t)d->most);
+	uint64_t left = d->unbegun_bytes, n;
 
+	wb_vec_foreach (f, &d->open)
+		left += wb_ranges_total(&(*f)->todo);
+	n = left / (2 * (uint64_t)d->most);
 	n = n < SEGMENT_MIN ? SEGMENT_MIN : n > SEGMENT_MAX ? SEGMENT_MAX : n;
 	return (n + 0xfffff) & ~(uint64_t)0xfffff;
+}
+
+unsigned wb_transfer_fresh(const struct wb_fetch *d)
+{
+	unsigned n = 0;
+
+	wb_vec_foreach (t, &d->transfers)
+		n += (*t)->f && !(*t)->head && (*t)->pos == (*t)->start;
+	return n;
 }
 
 static struct wb_transfer *slot(struct wb_fetch *d)
@@ -57,6 +74,7 @@ static bool take_buffer(struct wb_transfer *t)
 	if (!t->buffer)
 		return false;
 	t->buffer->offset = t->pos;
+	t->taken = wb_fetch_now();
 	return true;
 }
 
@@ -104,7 +122,6 @@ static int on_headers(struct wb_http_req *req, void *arg, struct wb_err *err)
 	uint64_t size = f->item->file->size;
 
 	wb_remote_learn(f->item->file, req);
-	f->answered = true;
 	if (t->head)
 		return 0;
 	/* Within one host the credentials are still needed. */
@@ -112,6 +129,7 @@ static int on_headers(struct wb_http_req *req, void *arg, struct wb_err *err)
 		forget_direct(f);
 		f->direct = wb_strdup(r->effective_url);
 	}
+	f->answered = true;
 	if (t->ranged && r->status != 206)
 		return whole_instead(t, err);
 	if (t->ranged && !range_fits(wb_http_header(req, "Content-Range"), t, size)) {
@@ -124,6 +142,15 @@ static int on_headers(struct wb_http_req *req, void *arg, struct wb_err *err)
 			"the server announces %llu bytes where %llu were listed",
 			(unsigned long long)r->content_length, (unsigned long long)size);
 	return 0;
+}
+
+static void take_or_pause(struct wb_transfer *t)
+{
+	if (take_buffer(t))
+		return;
+	t->paused = true;
+	t->fetch->window_starved = true;
+	wb_http_pause(t->req, true);
 }
 
 static int on_body(struct wb_http_req *req, const void *p, size_t n, void *arg, struct wb_err *err)
@@ -147,16 +174,30 @@ static int on_body(struct wb_http_req *req, const void *p, size_t n, void *arg, 
 
 	if (t->pos == t->end || (!small && t->buffer->len >= WB_SINK_FULL))
 		hand_over(t);
-	if (t->pos < t->end && !t->buffer && !take_buffer(t)) {
-		t->paused = true;
-		t->fetch->window_starved = true;
-		wb_http_pause(req, true);
-	}
+	if (t->pos < t->end && !t->buffer)
+		take_or_pause(t);
 	return 0;
 }
 
-void wb_transfer_resume(struct wb_fetch *d)
+/* What came slowly is written before its buffer is full. */
+static void write_early(struct wb_fetch *d)
 {
+	int64_t now = wb_fetch_now();
+
+	wb_vec_foreach (p, &d->transfers) {
+		struct wb_transfer *t = *p;
+
+		if (!t->f || !t->req || !t->buffer || t->buffer->len < SLOW_MIN ||
+			now - t->taken < SLOW_MS || t->f->item->file->size <= WB_SINK_FULL)
+			continue;
+		hand_over(t);
+		take_or_pause(t);
+	}
+}
+
+void wb_transfer_look_after(struct wb_fetch *d)
+{
+	write_early(d);
 	wb_vec_foreach (p, &d->transfers) {
 		struct wb_transfer *t = *p;
 
@@ -344,7 +385,7 @@ static bool begin(struct wb_fetch *d, struct wb_transfer *t)
 
 bool wb_transfer_start(struct wb_fetch *d, struct wb_fetch_file *f)
 {
-	uint64_t size = f->item->file->size, segment = wb_transfer_segment(d, size);
+	uint64_t size = f->item->file->size, segment = wb_transfer_segment(d);
 	struct wb_range r;
 	struct wb_transfer *t;
 
@@ -361,7 +402,7 @@ bool wb_transfer_start(struct wb_fetch *d, struct wb_fetch_file *f)
 	t->start = t->pos = r.start;
 	t->end = r.end;
 	bool whole = r.start == 0 && (size == WB_SIZE_UNKNOWN || r.end == size) &&
-	             (f->no_ranges || size == WB_SIZE_UNKNOWN || size <= segment + segment / 4);
+	             (f->no_ranges || size == WB_SIZE_UNKNOWN || size <= WHOLE_MAX);
 
 	t->ranged = !whole;
 	if (!whole && r.end - r.start > segment + segment / 4)

@@ -400,7 +400,7 @@ class Handler(BaseHTTPRequestHandler):
         rate = self.state.set["rate"]
         began, sent, at = time.monotonic(), 0, start
         while at < stop:
-            n = min(stop - at, max(rate // 20, 4096) if rate else 8 << 20)
+            n = min(stop - at, max(rate // 50, 4096) if rate else 8 << 20)
             data = memoryview(content.data)[at:at + n]
             if kind == "corrupt" and at <= after < at + n:
                 data = bytearray(data)

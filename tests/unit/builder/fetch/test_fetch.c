@@ -90,7 +90,7 @@ static void test_corruption(void **state)
 	struct wb_err err = WB_ERR_INIT;
 
 	world_fresh(w);
-	fault(w, "{\"match\":\".\",\"kind\":\"corrupt\",\"after\":5000000,\"times\":1}");
+	fault(w, "{\"match\":\".\",\"kind\":\"corrupt\",\"after\":3000000,\"times\":1}");
 	assert_ok(world_fetch(w, "big.safetensors", &err), &err);
 	assert_true(world_has(w, &w->big));
 	assert_contains(w->log.text, "fetching it again");
@@ -176,7 +176,7 @@ static void test_continues_after_kill(void **state)
 	struct wb_err err = WB_ERR_INIT;
 
 	world_fresh(w);
-	hubstub_tell(&w->hub, "set", "{\"rate\":12000000}");
+	hubstub_tell(&w->hub, "set", "{\"rate\":2000000}");
 	for (unsigned i = 0; i < 5; i++)
 		killed_run(w, 300 + 77 * i);
 	assert_false(world_has(w, &w->big));
