@@ -21,7 +21,6 @@ void wb_mapped_begin(struct wb_mapped_time *t)
 
 	memset(&action, 0, sizeof(action));
 	action.sa_handler = on_bus_error;
-	action.sa_flags = SA_NODEFER; /* the jump leaves the mask as it is */
 	sigaction(SIGBUS, &action, &t->saved);
 }
 
@@ -41,7 +40,7 @@ bool wb_mapped_look(void (*look)(void *arg), void *arg)
 {
 	sigjmp_buf here;
 
-	if (sigsetjmp(here, 0)) {
+	if (sigsetjmp(here, 1)) { /* the signal is blocked while it is handled */
 		looking = NULL;
 		return false;
 	}

@@ -130,7 +130,7 @@ t_eq "$(sent)" 0 'bytes that the hub sent'
 
 t_case 'one that is killed half-way harms nobody: the others go on where it was'
 fresh
-hub_tell set '{"rate": 1500000}' >/dev/null
+hub_tell set '{"rate": 3000000}' >/dev/null
 at_once 1 --name early
 t_ok t_wait 30 bash -c "[ \$(curl -sS $HUB_URL/-/sent | jq .bytes) -gt 3000000 ]"
 killed=${pids[0]}
@@ -296,3 +296,52 @@ sed -i "s/$sha/${sha//[0-9]/f}/" "$T_TMP/bptr/static-bptr-manifest.json"
 t_run replica -v "$T_TMP/bptr:/static-bptr:ro" -- /bin/true
 t_rc 3
 t_match "$err" 'model.safetensors'
+
+# ---- any image, any network ----
+
+t_case 'from scratch: names are looked up without the image, whatever its nsswitch.conf asks for'
+fresh
+t_run "$WBUILD" build --base scratch -t bare:1 -o "type=oci,tar=false,dest=$T_TMP/bare" "$T_TMP/truss"
+t_rc 0
+t_ok podman_ pull -q "oci:$T_TMP/bare:1"
+echo 'hosts: mymachines resolve [!UNAVAIL=return] files myhostname dns' >"$T_TMP/nsswitch.conf"
+id=$(podman_ images -q | grep -v "$id" | head -n 1) t_run replica -e HF_ENDPOINT="${HUB_URL/127.0.0.1/localhost}" \
+	-v "$T_TMP/nsswitch.conf:/etc/nsswitch.conf:ro" --
+t_rc 0
+t_match "$err" 'fetched 4 files, 39\.3 MB'
+
+t_case 'https: with the certificates of the image, and not without'
+hub_commit org/small "$T_TMP/truss/data" >/dev/null
+cat >"$T_TMP/truss/config.yaml" <<END
+base_image: {image: "oci:$T_TMP/base:1"}
+model_cache:
+- {repo_id: org/small, revision: main, use_volume: true, volume_folder: s}
+END
+t_run "$WBUILD" build -t small:1 -o "type=oci,tar=false,dest=$T_TMP/small" "$T_TMP/truss"
+t_rc 0
+before=$(podman_ images -q)
+t_ok podman_ pull -q "oci:$T_TMP/small:1"
+id=$(podman_ images -q | grep -vF "$before")
+openssl req -x509 -newkey rsa:2048 -nodes -keyout "$T_TMP/key.pem" -out "$T_TMP/cert.pem" -days 2 \
+	-subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null
+tls=$(t_port)
+t_bg tls python3 "$T_SRC/tests/servers/tlsproxy.py" "$tls" "$T_TMP/cert.pem" "$T_TMP/key.pem" \
+	"${HUB_URL##*:}"
+t_wait_port "$tls"
+cache='' t_run replica -e HF_ENDPOINT="https://localhost:$tls" \
+	-v "$T_TMP/cert.pem:/etc/pki/tls/certs/ca-bundle.crt:ro" -- /bin/cat /app/model_cache/s/baked.txt
+t_rc 0
+t_eq "$out" baked
+cache='' t_run replica -e HF_ENDPOINT="https://localhost:$tls" -- /bin/true
+t_rc 1
+t_match "$err" 'error: .*certificate'
+
+t_case 'a build that may ask no source says so, and can bake instead'
+t_run "$WBUILD" build --offline -o "type=oci,tar=false,dest=$T_TMP/none" "$T_TMP/truss"
+t_rc 2
+t_match "$err" 'config.yaml:3:3: hf://org/small@main is fetched at start.*--offline'
+t_match "$err" 'hint: .*--bundle-volumes'
+t_run "$WBUILD" build --bundle-volumes --base scratch -o "type=local,dest=$T_TMP/baked" "$T_TMP/truss"
+t_rc 0
+t_eq "$(<"$T_TMP/baked/app/model_cache/s/baked.txt")" baked
+t_not test -e "$T_TMP/baked/.wbuild/fetch"
