@@ -157,7 +157,8 @@ int wb_lint(struct wb_findings *out, const struct wb_plan *p, const struct wb_li
 	struct wb_err *err)
 {
 	static int (*const lints[])(struct wb_lint *, struct wb_err *) = {wb_lint_sizes,
-		wb_lint_sources, wb_lint_weights, wb_lint_shards, wb_lint_pickles, wb_lint_secrets};
+		wb_lint_sources, wb_lint_weights, wb_lint_shards, wb_lint_pickles, wb_lint_remote,
+		wb_lint_secrets};
 	wb_autofree const struct wb_plan_file **sorted = wb_calloc(p->files.n + 1, sizeof(*sorted));
 	struct wb_lint l = {.out = out, .plan = p, .opts = opts, .by_path = sorted};
 

@@ -3,7 +3,8 @@
  * --ignore ID, by a comment "# wbuild: ignore[ID]" on the line it is about, or anywhere in the
  * config by such a comment on a line of its own.
  *
- * Files on disk are opened, by their headers and bounded; remote ones are judged by name and size.
+ * Files on disk are opened, by their headers and bounded; of remote weights the headers are asked
+ * for by range, of as many as a few requests allow, and the rest is judged by name and size.
  * Nothing is executed, and no secret's text is shown. */
 #ifndef WB_BUILDER_BUILD_LINT_H
 #define WB_BUILDER_BUILD_LINT_H

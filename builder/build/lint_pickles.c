@@ -25,7 +25,7 @@ static char *imports(const struct wb_pickle *p, enum wb_import_kind from)
 	return wb_buf_steal(&b);
 }
 
-static void tell(struct wb_lint *l, const struct wb_plan_file *f, const struct wb_pickle *p)
+void wb_lint_tell_pickle(struct wb_lint *l, const struct wb_plan_file *f, const struct wb_pickle *p)
 {
 	enum wb_import_kind worst = wb_pickle_worst(p);
 	wb_autofree char *list = imports(p, worst);
@@ -46,7 +46,7 @@ static void tell(struct wb_lint *l, const struct wb_plan_file *f, const struct w
 }
 
 /* Formats that cannot be one are not opened. */
-static bool may_be_pickle(const struct wb_plan_file *f)
+bool wb_lint_may_be_pickle(const struct wb_plan_file *f)
 {
 	static const char *const never[] = {".safetensors", ".gguf", ".json", ".txt", ".md", ".py",
 		".yaml", ".onnx", ".png", ".jpg", ".traineddata"};
@@ -64,12 +64,12 @@ int wb_lint_pickles(struct wb_lint *l, struct wb_err *err)
 		const char *disk = wb_lint_disk_path(l, f);
 		WB_AUTO(wb_pickle_release) struct wb_pickle p = WB_PICKLE_INIT;
 
-		if (!disk || !may_be_pickle(f))
+		if (!disk || !wb_lint_may_be_pickle(f))
 			continue;
 		if (wb_pickle_scan_file(&p, disk, err))
 			return -1;
 		if (p.found)
-			tell(l, f, &p);
+			wb_lint_tell_pickle(l, f, &p);
 	}
 	return 0;
 }

@@ -13,7 +13,7 @@
 #define INDEX_MAX (64u << 20) /* bytes of an index.json */
 #define SHARDS_MAX 100000
 
-static void tell_state(
+void wb_lint_tell_weights(
 	struct wb_lint *l, const struct wb_plan_file *f, const struct wb_weight_file *w)
 {
 	struct wb_pos pos = wb_lint_pos(l, f);
@@ -51,9 +51,9 @@ int wb_lint_weights(struct wb_lint *l, struct wb_err *err)
 
 		if (!disk || (wb_file_kind_of(f->path) != WB_FILE_WEIGHTS && f->size > 1024))
 			continue;
-		if (wb_weight_file_check(&w, disk, f->size, err))
+		if (wb_weight_file_check(&w, disk, f->path, f->size, err))
 			return -1;
-		tell_state(l, f, &w);
+		wb_lint_tell_weights(l, f, &w);
 	}
 	return 0;
 }

@@ -99,24 +99,25 @@ int wb_safetensors_check(struct wb_weight_file *out, int fd, uint64_t size, stru
 
 /* --- a file ------------------------------------------------------------------------------- */
 
-int wb_weight_file_check(
-	struct wb_weight_file *out, const char *path, uint64_t size, struct wb_err *err)
+int wb_weight_file_check(struct wb_weight_file *out, const char *path, const char *name,
+	uint64_t size, struct wb_err *err)
 {
 	wb_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char head[POINTER_MAX + 1] = {0};
 
 	*out = (struct wb_weight_file){0};
+	name = name ? name : path;
 	ssize_t n = fd < 0 ? -1 : pread(fd, head, POINTER_MAX, 0);
 
 	if (n < 0)
 		return wb_err_sys(err, errno, "cannot read \"%s\"", path);
 	if (size <= POINTER_MAX && is_pointer(out, head))
 		return 0;
-	if (wb_str_ends(path, ".safetensors"))
+	if (wb_str_ends(name, ".safetensors"))
 		return wb_safetensors_check(out, fd, size, err);
 	if (n >= 4 && !memcmp(head, "GGUF", 4))
 		return wb_gguf_check(out, fd, size, err);
-	if (wb_str_ends(path, ".gguf")) {
+	if (wb_str_ends(name, ".gguf")) {
 		out->format = "GGUF";
 		damaged(out, "it does not begin with \"GGUF\"");
 	}

@@ -29,9 +29,10 @@ struct wb_weight_file {
 	char why[160];      /* DAMAGED */
 };
 
-/* size is the whole file's. -1 only when it cannot be read. */
-int wb_weight_file_check(
-	struct wb_weight_file *out, const char *path, uint64_t size, struct wb_err *err);
+/* path is opened; name is what the file is called (NULL: that too), for its format, and size the
+ * whole file's. -1 only when it cannot be read. */
+int wb_weight_file_check(struct wb_weight_file *out, const char *path, const char *name,
+	uint64_t size, struct wb_err *err);
 
 /* Each format's own (name decides between them); fd is at no particular offset. */
 int wb_safetensors_check(struct wb_weight_file *out, int fd, uint64_t size, struct wb_err *err);

@@ -293,6 +293,49 @@ t_le "$(curl -s "$HUB_URL/-/log" | jq length)" 30 'requests'
 t_eq "$(jq -r '.findings[] | .id + " " + (.line | tostring)' <<<"$out" | grep pattern)" \
 	'pattern-unmatched 7' 'a remote pattern that matches nothing'
 
+t_case 'remote weights are looked into by range: cut off, pointers, pickles; nothing is downloaded'
+fresh
+r=$T_TMP/remote
+mkdir "$r"
+safetensors "$r/whole.safetensors" 2000000
+safetensors "$r/cut.safetensors" 2000000 9
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 4900000000\n' 0 \
+	>"$r/pointer.safetensors"
+gguf "$r/whole.gguf"
+gguf "$r/cut.gguf" 1
+pickle bad-2-zip "$r/head.bin"
+python3 - "$r" <<'END'
+import sys, zipfile
+r = sys.argv[1]
+with zipfile.ZipFile(r + "/pytorch_model.bin", "w") as z:  # its directory is far from its head
+    z.writestr("m/data.pkl", zipfile.ZipFile(r + "/head.bin").read("m/data.pkl"))
+    z.writestr("m/data/0", bytes(3000000))
+END
+rm "$r/head.bin"
+pickle plain-4 "$r/plain.pt"
+(cd "$r" && for f in *; do
+	printf '"%s": {"file": "%s", "lfs": %s}\n' "$f" "$r/$f" "$([ "$f" = pointer.safetensors ] &&
+		echo false || echo true)"
+done | paste -sd, | sed 's/^/{"id": "org\/odd", "files": {/; s/$/}}/' |
+	curl -s -o /dev/null -X POST "$HUB_URL/-/commit" -d @-)
+curl -s -o /dev/null -X POST "$HUB_URL/-/clear"
+cat >"$d/config.yaml" <<'END'
+weights:
+  - {source: "hf://org/odd@main", mount_location: /m}
+END
+t_run "$WBUILD" validate --format json "$d"
+t_rc 2
+t_eq "$(jq -r '.findings[] | select(.id != "unpinned-revision" and .id != "duplicate-format") |
+	.id + " " + (.text | split("\"")[1])' <<<"$out" | sort)" 'lfs-pointer /m/pointer.safetensors
+pickle /m/plain.pt
+pickle-unsafe /m/pytorch_model.bin
+truncated-weights /m/cut.gguf
+truncated-weights /m/cut.safetensors' 'findings'
+t_match "$(jq -r '.findings[].text' <<<"$out")" '(posix|os)\.system'
+t_le "$(curl -s "$HUB_URL/-/log" | jq length)" 30 'requests'
+t_le "$(curl -s "$HUB_URL/-/sent" | jq .bytes)" 3000000 \
+	'bytes that went out, of 19 MB'
+
 t_case 'every shared config: no error beyond those that Truss has too'
 n=0
 for config in "$T_SRC"/../shared/configs/*.yaml; do

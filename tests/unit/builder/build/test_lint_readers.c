@@ -130,7 +130,7 @@ static enum wb_weight_state check(const char *dir, const char *name, const char 
 	struct wb_weight_file w;
 	wb_autofree char *path = put(dir, name, bytes, n);
 
-	assert_ok(wb_weight_file_check(&w, path, n, &err), &err);
+	assert_ok(wb_weight_file_check(&w, path, NULL, n, &err), &err);
 	return w.state;
 }
 
