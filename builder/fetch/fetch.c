@@ -226,18 +226,19 @@ static bool begin(struct wb_fetch *d, struct wb_fetch_file *f)
 	if (!claim(d, f))
 		return false;
 	no_longer_unbegun(d, f);
-	open_add(d, f);
 	f->begun = f->begun ? f->begun : wb_fetch_now();
 	if (!f->head_done && rf->size != WB_SIZE_UNKNOWN && rf->size >= HEAD_MIN &&
 		wb_remote_head_helps(f->item->remote, rf)) {
+		open_add(d, f);
 		f->state = WB_FETCH_HEAD;
 		return wb_transfer_start(d, f);
 	}
 	d->progress.newest = rf->path;
 	if (open_sink(d, f, &err)) {
-		wb_fetch_fail(d, &err);
+		wb_fetch_fail(d, &err); /* not open: nobody looks after it */
 		return false;
 	}
+	open_add(d, f);
 	run(d, f);
 	return true;
 }
