@@ -13,7 +13,6 @@ static void front_release(struct wb_front *f)
 	wb_vec_foreach (l, &f->layers) {
 		free(l->label);
 		free(l->spec);
-		free(l->id);
 		json_decref(l->local);
 		json_decref(l->folders);
 	}
@@ -92,6 +91,10 @@ static int build(struct wb_front *f, const char *definition, struct wb_err *err)
 	struct wb_front_base *bases;
 	size_t n;
 
+	const char *caches = wb_frontend_opt(&f->opts, "cache-imports");
+
+	if (caches && *caches && wb_gateway_import_caches(f->g, caches, err))
+		return -1;
 	if (check_daemon(f, err) || find_self(f, definition, err) || wb_front_read(f, err) ||
 		wb_front_choose(f, err) || wb_front_bases(&bases, &n, f, err))
 		return -1;

@@ -36,7 +36,9 @@ static struct wb_llb_ref local_files(
 		names[0], NULL};
 	const struct wb_llb_note note = {.name = shown};
 
-	return wb_llb_source(&f->llb, identifier, attrs, "source.local", NULL, &note);
+	/* with its platform, so that BuildKit, which would add it, keeps the name that warnings use
+	 */
+	return wb_llb_source(&f->llb, identifier, attrs, "source.local", &f->opts.native, &note);
 }
 
 /* *found false when it is not there. */

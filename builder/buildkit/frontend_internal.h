@@ -15,7 +15,6 @@ struct wb_front_layer {
 	uint64_t bytes;
 	unsigned line;   /* of its source in the config */
 	char *spec;      /* what its step is told */
-	char *id;        /* names its fault */
 	json_t *local;   /* folders of the context */
 	json_t *folders; /* in the image, that its files are in */
 	struct wb_llb_ref content, meta;
@@ -41,9 +40,10 @@ struct wb_front {
 	int64_t epoch;
 	size_t base_layers; /* of the platform's base with most, build_commands included */
 	/* How far it is. */
-	struct wb_llb_ref context; /* local files; scratch when there are none */
-	char *lock_text;           /* complete; NULL without remote sources */
-	char *fetch_list;          /* what is fetched at start; NULL when nothing is */
+	struct wb_llb_ref context;  /* local files; scratch when there are none */
+	char *lock_text;            /* complete; NULL without remote sources */
+	struct wb_llb_ref lock_ref; /* the step that completed it; scratch when none had to */
+	char *fetch_list;           /* what is fetched at start; NULL when nothing is */
 	WB_VEC(struct wb_front_layer) layers;
 	struct wb_llb_ref cut, manifest;
 	/* The lines that an error is about. */

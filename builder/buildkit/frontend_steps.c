@@ -3,11 +3,12 @@
 #include <string.h>
 
 #include "base/path.h"
-#include "base/sha256.h"
 #include "base/text.h"
 #include "builder/buildkit/frontend_internal.h"
 #include "builder/config/source_json.h"
 #include "layers/plan.h"
+
+#define FAULT_MAX (1u << 20)
 
 /* What a step leaves behind: /out first, then /meta if it has one. */
 enum { OUTPUT_RESULT, OUTPUT_META };
@@ -17,13 +18,17 @@ static const char *const endpoints[] = {"AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"
 	"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS", "AWS_REGION", "BASETEN_API_URL", "BDN_PROXY",
 	"HF_ENDPOINT", "R2_ENDPOINT_URL", "STORAGE_EMULATOR_HOST", NULL};
 
-/* Secrets by the names that the sources' own tools use; the first is Truss's for the same thing. */
-static const char *const credentials[] = {"hf_access_token=HF_TOKEN", "HF_TOKEN=HF_TOKEN",
+/* Secrets by the names that the sources' own tools use. One that the session has not is an empty
+ * variable. */
+static const char *const credentials[] = {"HF_TOKEN=HF_TOKEN",
 	"HUGGING_FACE_HUB_TOKEN=HUGGING_FACE_HUB_TOKEN", "AWS_ACCESS_KEY_ID=AWS_ACCESS_KEY_ID",
 	"AWS_SECRET_ACCESS_KEY=AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN=AWS_SESSION_TOKEN",
 	"AZURE_STORAGE_CONNECTION_STRING=AZURE_STORAGE_CONNECTION_STRING",
 	"AZURE_STORAGE_KEY=AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN=AZURE_STORAGE_SAS_TOKEN",
 	"BASETEN_API_KEY=BASETEN_API_KEY", NULL};
+
+/* Truss's name for the hub's token; a source that names no secret finds it by HF_TOKEN_PATH. */
+#define HUB_SECRET "hf_access_token"
 
 /* A step being put together. */
 struct stage {
@@ -88,33 +93,13 @@ static void mount_secrets(struct stage *s)
 {
 	const struct wb_config *c = &s->f->config;
 
+	mount_secret(s, HUB_SECRET);
 	for (size_t i = 0; i < c->sources.n; i++) {
 		const char *name = c->sources.items[i].auth.secret_name;
 
 		if (s->f->chosen[i] && name)
 			mount_secret(s, name);
 	}
-}
-
-/* The fault's name, and the params, which carry it: both say all that the step is told. */
-static char *finish_params(struct stage *s, char **text)
-{
-	struct wb_sha256 hash;
-	struct wb_digest digest;
-	wb_autofree char *params = wb_json_dump(s->params);
-
-	wb_sha256_init(&hash);
-	wb_sha256_update(&hash, s->name, strlen(s->name) + 1);
-	wb_sha256_update(&hash, params, strlen(params) + 1);
-	wb_vec_foreach (file, &s->files)
-		wb_sha256_update(&hash, file->data, file->n);
-	wb_sha256_final(&hash, &digest);
-	char *id = wb_strdup(wb_digest_hex(&digest).s);
-
-	if (!json_object_get(s->params, "ids"))
-		wb_json_set_str(s->params, "id", id);
-	*text = wb_json_dump(s->params);
-	return id;
 }
 
 static int network_of(const struct wb_front *f)
@@ -131,6 +116,8 @@ static const char **environment(struct stage *s)
 
 	*wb_vec_push(&env) = "PATH=/usr/local/bin:/usr/bin:/bin";
 	*wb_vec_push(&env) = "HOME=/tmp";
+	if (s->remote)
+		*wb_vec_push(&env) = "HF_TOKEN_PATH=/run/secrets/" HUB_SECRET;
 	for (const char *const *name = endpoints; s->remote && *name; name++) {
 		const char *value = wb_frontend_arg(&s->f->opts, *name);
 
@@ -151,44 +138,48 @@ static struct wb_llb_proxy proxies(const struct wb_front *f)
 		.all = wb_frontend_arg(o, "ALL_PROXY")};
 }
 
-/* id, when not NULL, gets the name of the step's fault; the caller frees. */
-static struct wb_llb_ref stage_run(struct stage *s, char **id, const struct wb_llb_note *note)
+static struct wb_llb_ref stage_run(struct stage *s, const struct wb_llb_note *note)
 {
 	struct wb_front *f = s->f;
 	const char *const args[] = {f->program, "frontend", s->name, NULL};
 	const char *cache = wb_frontend_arg(&f->opts, "WBUILD_CACHE_ID");
-	wb_autofree char *params = NULL;
-	wb_autofree char *name = finish_params(s, &params);
+	wb_autofree char *params = wb_json_dump(s->params);
 	wb_autofree const char **env = environment(s);
+	WB_VEC(struct wb_llb_mount) mounts = {0};
 
 	give_file(s, "/params.json", params, strlen(params));
 	if (s->remote)
 		mount_secrets(s);
 	mount_tree(s, wb_llb_files(&f->llb, s->files.items, s->files.n, 0, NULL), NULL, "/in",
 		WB_LLB_NO_OUTPUT);
+	/* the first one: wb_gateway_read_failed() looks there */
+	*wb_vec_push(&mounts) = (struct wb_llb_mount){.dest = "/fault", .output = WB_LLB_NO_OUTPUT};
 	/* BuildKit numbers outputs in the order of the mounts */
-	mount_tree(s, WB_LLB_SCRATCH, NULL, "/out", OUTPUT_RESULT);
+	*wb_vec_push(&mounts) = (struct wb_llb_mount){.dest = "/out", .output = OUTPUT_RESULT};
 	if (s->meta)
-		mount_tree(s, WB_LLB_SCRATCH, NULL, "/meta", OUTPUT_META);
-	*wb_vec_push(&s->mounts) = (struct wb_llb_mount){
-		.kind = WB_LLB_CACHE, .id = cache ? cache : "wbuild", .dest = "/cache"};
+		*wb_vec_push(&mounts) =
+			(struct wb_llb_mount){.dest = "/meta", .output = OUTPUT_META};
 	/* without an output it would be read-only, and the runtime makes the places of the other
 	 * mounts in it */
-	*wb_vec_push(&s->mounts) = (struct wb_llb_mount){
-		.kind = WB_LLB_TREE, .tree = f->self, .dest = "/", .output = s->meta ? 2 : 1};
+	*wb_vec_push(&mounts) = (struct wb_llb_mount){
+		.dest = "/", .tree = f->self, .output = s->meta ? OUTPUT_META + 1 : OUTPUT_META};
+	*wb_vec_push(&mounts) = (struct wb_llb_mount){
+		.kind = WB_LLB_CACHE, .id = cache ? cache : "wbuild", .dest = "/cache"};
+	wb_vec_foreach (m, &s->mounts)
+		*wb_vec_push(&mounts) = *m;
 	const struct wb_llb_exec exec = {.args = args,
 		.env = env,
 		.cwd = "/",
-		.mounts = s->mounts.items,
-		.n_mounts = s->mounts.n,
+		.mounts = mounts.items,
+		.n_mounts = mounts.n,
 		.secret_env = s->remote ? credentials : NULL,
 		.proxy = s->remote ? proxies(f) : (struct wb_llb_proxy){0},
 		.network = network_of(f),
 		.platform = &f->opts.native};
+	struct wb_llb_ref ref = wb_llb_exec(&f->llb, &exec, note);
 
-	if (id)
-		*id = wb_steal(name);
-	return wb_llb_exec(&f->llb, &exec, note);
+	wb_vec_free(&mounts);
+	return ref;
 }
 
 /* --- faults ------------------------------------------------------------------------------- */
@@ -214,20 +205,15 @@ static bool take_fault(struct wb_err *err, struct wb_front *f, const char *text,
 }
 
 /* Solves a step and reads error.json, where it told one as its result. */
-static int solve_step(
-	char **id, struct wb_front *f, struct wb_llb_ref ref, const char *fault, struct wb_err *err)
+static int solve_step(char **id, struct wb_front *f, struct wb_llb_ref ref, struct wb_err *err)
 {
 	WB_AUTO(wb_buf_release) struct wb_buf text;
 	struct wb_err none = WB_ERR_INIT;
 	wb_autofree char *result = NULL;
 
-	wb_buf_init(&text, 1u << 20, "a fault");
-	if (wb_gateway_solve(&result, f->g, &f->llb, ref, err)) {
-		struct wb_front_layer *l = wb_vec_push(&f->layers);
-
-		l->id = wb_strdup(fault); /* wb_front_why() asks for it */
+	wb_buf_init(&text, FAULT_MAX, "a fault");
+	if (wb_gateway_solve(&result, f->g, &f->llb, ref, err))
 		return -1;
-	}
 	if (!wb_gateway_read(&text, f->g, result, "/error.json", &none) &&
 		take_fault(err, f, text.data, text.len))
 		return -1;
@@ -237,24 +223,16 @@ static int solve_step(
 
 void wb_front_why(struct wb_front *f, struct wb_err *err)
 {
-	WB_AUTO(stage_release) struct stage s;
 	WB_AUTO(wb_buf_release) struct wb_buf text;
-	const struct wb_llb_note note = {.name = "[wbuild] ask what failed", .no_cache = true};
 	struct wb_err ignored = WB_ERR_INIT;
-	wb_autofree char *id = NULL;
-	json_t *ids = json_array();
 
-	stage_init(&s, f, "why");
-	wb_json_set(s.params, "ids", ids);
-	wb_vec_foreach (l, &f->layers)
-		if (l->id)
-			wb_json_append(ids, json_string(l->id));
-	wb_buf_init(&text, 1u << 20, "a fault");
-	if (!json_array_size(ids) ||
-		wb_gateway_solve(&id, f->g, &f->llb, stage_run(&s, NULL, &note), &ignored) ||
-		wb_gateway_read(&text, f->g, id, "/error.json", &ignored))
-		return;
-	take_fault(err, f, text.data, text.len);
+	wb_buf_init(&text, FAULT_MAX, "a fault");
+	if (!wb_gateway_read_failed(&text, f->g, "/error.json", &ignored))
+		take_fault(err, f, text.data, text.len);
+	/* steps do not know lines; what they say of a source begins with it */
+	wb_vec_foreach (s, &f->config.sources)
+		if (!f->lines.n && wb_str_starts(err->text, s->uri.text))
+			*wb_vec_push(&f->lines) = s->pos.line;
 }
 
 /* --- list and lock ------------------------------------------------------------------------ */
@@ -318,7 +296,7 @@ static int run_lock(struct wb_front *f, const char *listing, struct wb_err *err)
 	wb_autojson json_t *sources = json_array();
 	const struct wb_llb_note note = {
 		.name = "[wbuild] learn digests that no source tells", .no_cache = f->no_cache};
-	wb_autofree char *id = NULL, *fault = NULL;
+	wb_autofree char *id = NULL;
 
 	stage_init(&s, f, "lock");
 	s.remote = true;
@@ -332,9 +310,8 @@ static int run_lock(struct wb_front *f, const char *listing, struct wb_err *err)
 	give_file(&s, "/listing.json", listing, strlen(listing));
 	if (f->has_lock)
 		give_file(&s, "/wbuild.lock", f->lock.data, f->lock.len);
-	struct wb_llb_ref ref = stage_run(&s, &fault, &note);
-
-	if (solve_step(&id, f, ref, fault, err))
+	f->lock_ref = stage_run(&s, &note);
+	if (solve_step(&id, f, f->lock_ref, err))
 		return -1;
 	return read_result(&f->lock_text, f, id, "/wbuild.lock", err);
 }
@@ -344,16 +321,16 @@ static int run_list(struct wb_front *f, struct wb_err *err)
 	WB_AUTO(stage_release) struct stage s;
 	const struct wb_llb_note note = {
 		.name = "[wbuild] ask the sources what they have", .no_cache = true};
-	wb_autofree char *id = NULL, *fault = NULL, *listing = NULL;
+	wb_autofree char *id = NULL, *listing = NULL;
 
 	stage_init(&s, f, "list");
 	s.remote = true;
 	give_config(&s);
 	if (f->has_lock)
 		give_file(&s, "/wbuild.lock", f->lock.data, f->lock.len);
-	struct wb_llb_ref ref = stage_run(&s, &fault, &note);
+	struct wb_llb_ref ref = stage_run(&s, &note);
 
-	if (solve_step(&id, f, ref, fault, err) ||
+	if (solve_step(&id, f, ref, err) ||
 		read_result(&f->fetch_list, f, id, "/fetch.json", err) ||
 		read_result(&f->lock_text, f, id, "/wbuild.lock", err) ||
 		read_result(&listing, f, id, "/listing.json", err))
@@ -442,7 +419,7 @@ static int run_cut(struct wb_front *f, struct wb_err *err)
 	WB_AUTO(stage_release) struct stage s = {0};
 	const struct wb_llb_note note = {
 		.name = "[wbuild] plan the layers", .no_cache = f->no_cache};
-	wb_autofree char *id = NULL, *fault = NULL;
+	wb_autofree char *id = NULL;
 	size_t taken = f->base_layers + 3; /* the stub, the manifest and the fetch list */
 
 	if (taken >= WB_LAYERS_MAX)
@@ -457,12 +434,15 @@ static int run_cut(struct wb_front *f, struct wb_err *err)
 	if (set_size(s.params, f, "WBUILD_WARN_SIZE", "warnSize", err) ||
 		set_size(s.params, f, "WBUILD_MAX_SIZE", "maxSize", err))
 		return -1;
-	if (f->lock_text)
+	/* as a mount: what the result does not depend on is in no cache that is exported */
+	if (f->lock_ref.op)
+		mount_tree(&s, f->lock_ref, NULL, "/locked", WB_LLB_NO_OUTPUT);
+	else if (f->lock_text)
 		give_file(&s, "/wbuild.lock", f->lock_text, strlen(f->lock_text));
 	if (f->context.op)
 		mount_tree(&s, f->context, NULL, "/context", WB_LLB_NO_OUTPUT);
-	f->cut = stage_run(&s, &fault, &note);
-	return solve_step(&id, f, f->cut, fault, err) ? -1 : take_cut(f, id, err);
+	f->cut = stage_run(&s, &note);
+	return solve_step(&id, f, f->cut, err) ? -1 : take_cut(f, id, err);
 }
 
 int wb_front_plan(struct wb_front *f, struct wb_err *err)
@@ -571,7 +551,7 @@ static void add_layer(struct wb_front *f, struct wb_front_layer *l, const json_t
 	give_file(&s, "/folders.json", folders, strlen(folders));
 	mount_local(&s, l);
 	s.meta = true;
-	l->content = stage_run(&s, &l->id, &note);
+	l->content = stage_run(&s, &note);
 	l->meta = (struct wb_llb_ref){l->content.op, OUTPUT_META};
 }
 
@@ -588,7 +568,7 @@ static void add_manifest(struct wb_front *f)
 	for (size_t i = 0; i < f->layers.n; i++)
 		mount_tree(&s, f->layers.items[i].meta, NULL, keep(&s, wb_asprintf("/meta/%zu", i)),
 			WB_LLB_NO_OUTPUT);
-	f->manifest = stage_run(&s, NULL, &note);
+	f->manifest = stage_run(&s, &note);
 }
 
 int wb_front_layers(struct wb_front *f, struct wb_llb_ref base, struct wb_err *err)

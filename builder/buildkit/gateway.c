@@ -4,6 +4,7 @@
 
 #include "base/base64.h"
 #include "base/json.h"
+#include "base/text.h"
 
 #define SERVICE "/moby.buildkit.v1.frontend.LLBBridge/"
 #define ANSWER_MAX (WB_WIRE_MAX + 16)
@@ -13,6 +14,7 @@ struct wb_gateway {
 	struct wb_h2 *h2;
 	WB_VEC(char *) caps;
 	struct wb_h2_status refused; /* the last refusal */
+	struct wb_wire imports;      /* fields of a SolveRequest */
 };
 
 struct wb_gateway *wb_gateway_new(int in, int out, struct wb_err *err)
@@ -24,6 +26,7 @@ struct wb_gateway *wb_gateway_new(int in, int out, struct wb_err *err)
 	struct wb_gateway *g = wb_zalloc(sizeof(*g));
 
 	g->h2 = h2;
+	wb_wire_init(&g->imports);
 	return g;
 }
 
@@ -36,6 +39,7 @@ void wb_gateway_free(struct wb_gateway *g)
 		free(*cap);
 	wb_vec_free(&g->caps);
 	wb_h2_status_release(&g->refused);
+	wb_wire_release(&g->imports);
 	free(g);
 }
 
@@ -106,6 +110,29 @@ bool wb_gateway_can(const struct wb_gateway *g, const char *cap)
 
 /* --- solving ------------------------------------------------------------------------------ */
 
+int wb_gateway_import_caches(struct wb_gateway *g, const char *list, struct wb_err *err)
+{
+	wb_autojson json_t *caches = wb_json_parse(list, strlen(list), "cache-imports", err);
+	size_t i;
+	json_t *cache;
+
+	if (!caches)
+		return -1;
+	json_array_foreach (caches, i, cache) {
+		WB_AUTO(wb_wire_release) struct wb_wire entry;
+		json_t *attrs = json_object_get(cache, "Attrs"), *value;
+		const char *key;
+
+		wb_wire_init(&entry);
+		wb_wire_str(&entry, 1, wb_json_str_opt(cache, "Type"));
+		json_object_foreach (attrs, key, value)
+			if (json_is_string(value))
+				wb_wire_pair_str(&entry, 2, key, json_string_value(value));
+		wb_wire_msg(&g->imports, 12, &entry);
+	}
+	return 0;
+}
+
 int wb_gateway_solve(char **id, struct wb_gateway *g, const struct wb_llb *l, struct wb_llb_ref ref,
 	struct wb_err *err)
 {
@@ -119,8 +146,9 @@ int wb_gateway_solve(char **id, struct wb_gateway *g, const struct wb_llb *l, st
 		wb_llb_definition(&definition, l, ref);
 		wb_wire_msg(&request, 1, &definition);
 	}
-	wb_wire_bool(&request, 5, true);  /* allowResultReturn */
-	wb_wire_bool(&request, 6, true);  /* allowResultArrayRef */
+	wb_wire_bool(&request, 5, true); /* allowResultReturn */
+	wb_wire_bool(&request, 6, true); /* allowResultArrayRef */
+	wb_wire_raw(&request, g->imports.buf.data, g->imports.buf.len);
 	wb_wire_bool(&request, 14, true); /* Evaluate: errors now, not when something is read */
 	if (call(&answer, g, "Solve", &request, err))
 		return -1;
@@ -173,6 +201,80 @@ int wb_gateway_read(struct wb_buf *out, struct wb_gateway *g, const char *id, co
 			return wb_err_wrap(err, "%s", path);
 	} while (data.n == READ_AT_ONCE);
 	return 0;
+}
+
+/* --- after a failure ---------------------------------------------------------------------- */
+
+/* errdefs.Solve says what the mounts of the failed program are called. The caller frees. */
+static char *failed_mount(const struct wb_gateway *g)
+{
+	struct wb_wire_view rest = {g->refused.details, g->refused.details_len};
+	struct wb_err ignored = WB_ERR_INIT;
+	struct wb_wire_field f;
+
+	while (wb_wire_next(&f, &rest, &ignored) > 0) {
+		wb_autofree char *type = f.number == 3 ? wb_wire_get_str(f.view, 1) : NULL;
+		struct wb_wire_view value = wb_wire_get(f.view, 2);
+
+		if (!type || !wb_str_ends(type, "/errdefs.Solve+json"))
+			continue;
+		wb_autojson json_t *solve =
+			wb_json_parse((const char *)value.p, value.n, type, &ignored);
+		const char *id =
+			json_string_value(json_array_get(json_object_get(solve, "mountIDs"), 0));
+
+		if (id && *id)
+			return wb_strdup(id);
+	}
+	return NULL;
+}
+
+static int open_failed(struct wb_gateway *g, const char *name, const char *id, struct wb_err *err)
+{
+	WB_AUTO(wb_wire_release) struct wb_wire request, mount;
+	WB_AUTO(wb_buf_release) struct wb_buf answer;
+
+	wb_wire_init(&request);
+	wb_wire_init(&mount);
+	wb_buf_init(&answer, ANSWER_MAX, "an answer of buildkit");
+	wb_wire_str(&mount, 3, "/");
+	wb_wire_str(&mount, 23, id);
+	wb_wire_str(&request, 1, name);
+	wb_wire_msg(&request, 2, &mount);
+	return call(&answer, g, "NewContainer", &request, err);
+}
+
+int wb_gateway_read_failed(
+	struct wb_buf *out, struct wb_gateway *g, const char *path, struct wb_err *err)
+{
+	static const char name[] = "failed";
+	WB_AUTO(wb_wire_release) struct wb_wire request;
+	WB_AUTO(wb_buf_release) struct wb_buf answer;
+	wb_autofree char *id = failed_mount(g);
+
+	wb_wire_init(&request);
+	wb_buf_init(&answer, ANSWER_MAX, "an answer of buildkit");
+	if (!id || !wb_gateway_can(g, "gateway.exec.filesystem"))
+		return wb_err_set(err, WB_ERR_NOT_FOUND, "no program failed");
+	/* what the refusal carried has to go out again with the error of the build */
+	struct wb_h2_status kept = g->refused;
+
+	g->refused = WB_H2_STATUS_INIT;
+	wb_wire_str(&request, 1, name);
+	wb_wire_str(&request, 2, path);
+	int rc = open_failed(g, name, id, err) ||
+	                         call(&answer, g, "ReadFileContainer", &request, err)
+	                 ? -1
+	                 : 0;
+
+	wb_h2_status_release(&g->refused);
+	g->refused = kept;
+	if (rc)
+		return -1;
+	struct wb_wire_view data = wb_wire_get(view(&answer), 1);
+
+	wb_buf_clear(out);
+	return wb_buf_add(out, data.p ? (const void *)data.p : "", data.n, err);
 }
 
 /* Go's os.FileMode: its own bits above the permissions. */

@@ -17,6 +17,10 @@ int wb_gateway_ping(struct wb_gateway *g, struct wb_err *err);
 /* A capability by its id ("mergeop", "gateway.warnings"), as the ping told. */
 bool wb_gateway_can(const struct wb_gateway *g, const char *cap);
 
+/* Caches of other builders to look into ("cache-imports" of the options: a JSON list of type and
+ * attributes), for every solve from now on. */
+int wb_gateway_import_caches(struct wb_gateway *g, const char *list, struct wb_err *err);
+
 /* Builds a part of a graph, now; *id names the result (the caller frees). */
 int wb_gateway_solve(char **id, struct wb_gateway *g, const struct wb_llb *l, struct wb_llb_ref ref,
 	struct wb_err *err);
@@ -30,6 +34,11 @@ struct wb_gateway_stat {
 };
 int wb_gateway_stat(struct wb_gateway_stat *out, struct wb_gateway *g, const char *id,
 	const char *path, struct wb_err *err);
+
+/* A file of the first mount of the program whose failure was the last refusal, as it was when it
+ * failed. */
+int wb_gateway_read_failed(
+	struct wb_buf *out, struct wb_gateway *g, const char *path, struct wb_err *err);
 
 /* Config of an image. store: of an oci-layout in the client's session, or NULL for a registry. */
 struct wb_gateway_image {

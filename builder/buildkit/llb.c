@@ -143,8 +143,8 @@ struct wb_llb_ref wb_llb_source(struct wb_llb *l, const char *identifier, const 
 	wb_wire_str(&source, 1, identifier);
 	for (; attrs && attrs[0]; attrs += 2)
 		wb_wire_pair_str(&source, 2, attrs[0], attrs[1]);
-	wb_wire_msg(&op, OP_SOURCE, &source);
 	wb_llb_platform_(&op, platform);
+	wb_wire_msg(&op, OP_SOURCE, &source);
 	return wb_llb_add_(l, &op, NULL, 0, caps, note);
 }
 
@@ -171,8 +171,8 @@ struct wb_llb_ref wb_llb_merge(
 		*wb_vec_push(&inputs) = parts[i].op;
 	}
 	if (inputs.n > 1) {
-		wb_wire_msg(&op, OP_MERGE, &merge);
 		wb_llb_platform_(&op, NULL);
+		wb_wire_msg(&op, OP_MERGE, &merge);
 		last = wb_llb_add_(l, &op, inputs.items, inputs.n, caps, note);
 	}
 	wb_vec_free(&inputs);

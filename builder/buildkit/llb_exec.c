@@ -147,8 +147,8 @@ struct wb_llb_ref wb_llb_exec(
 		write_mount(&exec, &in, &e->mounts[i]);
 	wb_wire_u64(&exec, 3, (uint64_t)e->network);
 	write_secret_env(&exec, e->secret_env);
-	wb_wire_msg(&op, OP_EXEC, &exec);
 	wb_llb_platform_(&op, e->platform);
+	wb_wire_msg(&op, OP_EXEC, &exec);
 	list_caps(caps, e);
 	struct wb_llb_ref ref = wb_llb_add_(l, &op, in.numbers.items, in.numbers.n, caps, note);
 

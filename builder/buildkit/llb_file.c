@@ -60,8 +60,8 @@ struct wb_llb_ref wb_llb_files(struct wb_llb *l, const struct wb_llb_file *files
 		add_action(&file, input, -1, i + 1 == n, ACTION_MKFILE, &mkfile);
 		input = next++;
 	}
-	wb_wire_msg(&op, OP_FILE, &file);
 	wb_llb_platform_(&op, NULL);
+	wb_wire_msg(&op, OP_FILE, &file);
 	return wb_llb_add_(l, &op, NULL, 0, caps, note);
 }
 
@@ -92,7 +92,7 @@ struct wb_llb_ref wb_llb_copy(struct wb_llb *l, struct wb_llb_ref from,
 	/* the tree copied from is input 0, so action k makes input k + 1 */
 	for (size_t i = 0; i < n; i++)
 		copy_action(&file, &files[i], i ? (int64_t)i : -1, i + 1 == n, time);
-	wb_wire_msg(&op, OP_FILE, &file);
 	wb_llb_platform_(&op, NULL);
+	wb_wire_msg(&op, OP_FILE, &file);
 	return wb_llb_add_(l, &op, &from.op, 1, caps, note);
 }

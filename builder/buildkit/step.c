@@ -2,14 +2,12 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/secret.h"
-#include "base/sha256.h"
 #include "builder/buildkit/step_internal.h"
 #include "builder/config/model.h"
 #include "builder/config/source_json.h"
@@ -28,10 +26,9 @@ static const struct step {
 	{"cut", wb_step_run_cut, FAULTS_OF_INPUT},
 	{"layer", wb_step_run_layer, FAULTS_FAIL},
 	{"manifest", wb_step_run_manifest, FAULTS_FAIL},
-	{"why", wb_step_run_why, FAULTS_FAIL},
 };
 
-const char *const wb_frontend_steps[] = {"list", "lock", "cut", "layer", "manifest", "why", NULL};
+const char *const wb_frontend_steps[] = {"list", "lock", "cut", "layer", "manifest", NULL};
 
 /* --- files -------------------------------------------------------------------------------- */
 
@@ -168,81 +165,29 @@ static json_t *fault_json(const struct wb_err *err)
 	return o;
 }
 
-/* Where the fault of a step with this input is kept; the frontend computes the same name. */
-static char *fault_path(const struct wb_run *r)
-{
-	const char *id = wb_json_str_opt(r->params, "id");
-
-	return id ? wb_asprintf("/cache/faults/%s", id) : NULL;
-}
+#define FAULT "/fault/error.json"
 
 /* The fault may be that the disk is full, so its place is taken before. */
-static int reserve_fault(const struct wb_run *r)
+static void reserve_fault(const struct wb_run *r)
 {
-	wb_autofree char *path = fault_path(r);
 	wb_autofree char *blank = wb_asprintf("%4095s\n", "");
 	struct wb_err ignored = WB_ERR_INIT;
 
-	return path ? wb_run_write(r, path, blank, &ignored) : 0;
+	(void)wb_run_write(r, FAULT, blank, &ignored);
 }
 
 static void keep_fault(const struct wb_run *r, const struct wb_err *err)
 {
-	wb_autofree char *path = fault_path(r);
-	wb_autofree char *whole = path ? wb_run_path(r, path) : NULL;
+	wb_autofree char *path = wb_run_path(r, FAULT);
 	wb_autojson json_t *fault = fault_json(err);
 	wb_autofree char *text = wb_json_dump(fault);
-	FILE *f = whole ? fopen(whole, "r+e") : NULL;
+	FILE *f = fopen(path, "r+e");
 
 	/* in place: nothing new is allocated */
 	if (f) {
 		fputs(text, f);
 		fclose(f);
 	}
-}
-
-static void drop_fault(const struct wb_run *r)
-{
-	wb_autofree char *path = fault_path(r);
-	wb_autofree char *whole = path ? wb_run_path(r, path) : NULL;
-
-	if (whole)
-		unlink(whole);
-}
-
-/* The newest of the faults that are asked for: others may be of an earlier build. */
-static char *newest_fault(const struct wb_run *r)
-{
-	const json_t *ids = json_object_get(r->params, "ids");
-	struct timespec newest = {0};
-	char *found = NULL;
-	size_t i;
-	json_t *id;
-
-	json_array_foreach (ids, i, id) {
-		wb_autofree char *path = wb_asprintf("/cache/faults/%s", json_string_value(id));
-		wb_autofree char *whole = wb_run_path(r, path);
-		struct stat st;
-
-		if (stat(whole, &st) || st.st_mtim.tv_sec < newest.tv_sec ||
-			(st.st_mtim.tv_sec == newest.tv_sec && st.st_mtim.tv_nsec < newest.tv_nsec))
-			continue;
-		newest = st.st_mtim;
-		free(found);
-		found = wb_steal(path);
-	}
-	return found;
-}
-
-int wb_step_run_why(struct wb_run *r, struct wb_err *err)
-{
-	wb_autofree char *path = newest_fault(r);
-	WB_AUTO(wb_buf_release) struct wb_buf text = WB_BUF_INIT;
-	struct wb_err unreadable = WB_ERR_INIT;
-
-	if (!path || wb_run_read(&text, r, path, &unreadable))
-		return wb_run_write(r, "/out/error.json", "", err);
-	return wb_run_write(r, "/out/error.json", text.data, err);
 }
 
 static bool decided_by_input(const struct wb_err *err)
@@ -263,25 +208,17 @@ static void run_release(struct wb_run *r)
 
 static int run_step(const struct step *step, struct wb_run *r, struct wb_err *err)
 {
-	bool why = !strcmp(step->name, "why");
-
 	if (!(r->params = wb_run_read_json(r, "/in/params.json", err)))
 		return -1;
 	r->progress = wb_progress_new(WB_PROGRESS_PLAIN, STDERR_FILENO, "Step");
-	if (!why)
-		reserve_fault(r);
-	if (!step->run(r, err)) {
-		if (!why)
-			drop_fault(r);
+	reserve_fault(r);
+	if (!step->run(r, err))
 		return 0;
-	}
 	if (step->faults == FAULTS_TELL ||
 		(step->faults == FAULTS_OF_INPUT && decided_by_input(err))) {
 		wb_autojson json_t *fault = fault_json(err);
-		struct wb_err told = *err;
 
-		drop_fault(r);
-		wb_log_err(&told);
+		wb_log_err(err);
 		wb_err_clear(err);
 		return wb_run_write_json(r, "/out/error.json", fault, err);
 	}

@@ -8,12 +8,13 @@
  *   cut       plans the image: which files, in which layers; looks at local files
  *   layer     fetches the files of one layer and lays them out
  *   manifest  the bundle manifest of all layers
- *   why       repeats what stopped a step
  *
  *   /in        params.json, and what the step is about
+ *   /locked    what the lock step left, for the cut
  *   /context   the build context's part with local files
  *   /cache     the content store, kept between builds
  *   /out       the result; error.json instead, where a fault is a result too
+ *   /fault     error.json while the step runs, and what it says when the step failed
  *   /meta      what a layer step tells the manifest step */
 #ifndef WB_BUILDER_BUILDKIT_STEP_H
 #define WB_BUILDER_BUILDKIT_STEP_H

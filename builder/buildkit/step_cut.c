@@ -348,7 +348,8 @@ static json_t *manifest_json(const struct cut *c)
 static int make_plan(struct cut *c, struct wb_err *err)
 {
 	struct wb_run *r = c->run;
-	wb_autofree char *lock = wb_run_path(r, "/in/wbuild.lock");
+	wb_autofree char *lock = wb_run_path(r,
+		wb_run_has(r, "/locked/wbuild.lock") ? "/locked/wbuild.lock" : "/in/wbuild.lock");
 	const struct wb_size_limits sizes = {
 		.warn = wb_run_number(r, "warnSize"), .max = wb_run_number(r, "maxSize")};
 	const struct wb_lint_opts lint = {.sizes = sizes};
@@ -367,6 +368,10 @@ static int make_plan(struct cut *c, struct wb_err *err)
 		wb_plan_fetch(&c->plan, &opts, err))
 		return -1;
 	wb_lint_silence(&r->config.findings, text.data, NULL);
+	/* for displays that do not show what a frontend warns of */
+	wb_vec_foreach (finding, &r->config.findings.list)
+		if (finding->severity != WB_SEV_NOTE)
+			wb_finding_show(&r->config.findings, finding);
 	wb_layer_plan_make(&c->layers, &c->plan.tree, &limits);
 	index_locked(c);
 	return 0;

@@ -37,6 +37,5 @@ int wb_step_run_lock(struct wb_run *r, struct wb_err *err);
 int wb_step_run_cut(struct wb_run *r, struct wb_err *err);
 int wb_step_run_layer(struct wb_run *r, struct wb_err *err);
 int wb_step_run_manifest(struct wb_run *r, struct wb_err *err);
-int wb_step_run_why(struct wb_run *r, struct wb_err *err);
 
 #endif

@@ -32,7 +32,7 @@ const struct wb_command wb_cmd_frontend = {
 	.about =
 		"What BuildKit runs for a config whose first line is \"# syntax=IMAGE\", IMAGE "
 		"being one that\nholds wbuild. STEP is a part of such a build, which BuildKit runs "
-		"in the same image: list, lock,\ncut, layer, manifest or why. Not for use by hand: "
+		"in the same image: list, lock,\ncut, layer or manifest. Not for use by hand: "
 		"see docs/buildkit.md.",
 	.max_operands = 1,
 	.options = options,

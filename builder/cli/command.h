@@ -20,7 +20,7 @@ struct wb_command {
 extern const struct wb_command wb_cmd_push, wb_cmd_pull, wb_cmd_copy;
 extern const struct wb_command wb_cmd_build, wb_cmd_validate, wb_cmd_plan, wb_cmd_lock,
 	wb_cmd_fetch, wb_cmd_inspect, wb_cmd_verify, wb_cmd_cache, wb_cmd_migrate, wb_cmd_diff,
-	wb_cmd_frontend, wb_cmd_version, wb_cmd_help, wb_cmd_completion;
+	wb_cmd_dockerfile, wb_cmd_frontend, wb_cmd_version, wb_cmd_help, wb_cmd_completion;
 
 /* In the order that help lists them; ends with NULL. */
 extern const struct wb_command *const wb_commands[];

@@ -16,6 +16,7 @@ const struct wb_command *const wb_commands[] = {
 	&wb_cmd_verify,
 	&wb_cmd_migrate,
 	&wb_cmd_cache,
+	&wb_cmd_dockerfile,
 	&wb_cmd_frontend,
 	&wb_cmd_completion,
 	&wb_cmd_version,
