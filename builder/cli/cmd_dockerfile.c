@@ -24,7 +24,7 @@ static void open_base(struct wb_base *base, const char *name, const struct wb_bu
 	if (wb_base_open(base, name, NULL, &o->place, &err)) {
 		wb_log_err_as(WB_LOG_WARNING, &err);
 		wb_warn("the base's own entrypoint is not known: add it to ENTRYPOINT, and its "
-		        "CMD");
+			"CMD");
 	}
 }
 
