@@ -33,7 +33,7 @@ config() {
 # said REGEX: the last line of the failed build, which is what the user is left with, says it.
 said() {
 	t_rc 1
-	t_match "$(tail -n 1 <<<"$err")" "^error: failed to solve: .*$1"
+	t_match "$(tail -n 1 <<<"$err")" "^error: failed to (solve|run Build function): .*$1"
 	t_no_match "$err" 'panic|goroutine|exit code: 1[0-9][0-9]'
 }
 
