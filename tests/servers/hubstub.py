@@ -16,7 +16,8 @@ Control (POST JSON, on either port):
     /-/fault   {"match": REGEX, "on": "hub"|"cdn", "kind": reset|stall|status|truncate|corrupt|
                 lie|expire|delay, "after": bytes, "times": n, "status": 503, "headers": {}, "skip": n}
     /-/clear   forgets faults and the log
-GET /-/log gives the requests so far, /-/sent the bytes of files that went out.
+GET /-/log gives the requests so far, /-/sent the bytes of files that went out, /-/faults those that
+did not happen yet.
 """
 import argparse
 import base64
@@ -203,6 +204,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/-/sent":
             self.reply(200, {"bytes": self.state.sent})
+            return
+        if self.path == "/-/faults":
+            with self.state.lock:
+                self.reply(200, [f for f in self.state.faults if f.get("times", 1) > 0])
             return
         if self.path == "/-/log":
             with self.state.lock:
