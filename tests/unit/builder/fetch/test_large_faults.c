@@ -69,7 +69,7 @@ static void test_all_kinds(void **state)
 	fault(w, 4, "\"kind\":\"truncate\",\"after\":1234567,\"times\":2");
 	fault(w, 5,
 		"\"kind\":\"status\",\"status\":503,\"times\":2,\"headers\":{\"Retry-After\":"
-	        "\"0\"}");
+		"\"0\"}");
 	fault(w, 6, "\"kind\":\"status\",\"status\":429,\"times\":2");
 	fault(w, 7, "\"kind\":\"lie\",\"after\":-1000,\"times\":1");
 	fault(w, 8, "\"kind\":\"expire\",\"times\":2");
