@@ -237,58 +237,30 @@ int wb_azure_page_parse(struct wb_page *page, const char *p, size_t n, struct wb
 	return rc;
 }
 
-struct list_call {
-	const struct wb_prefix *prefix;
-	const char *marker;
-};
-
 static int make_list(
 	struct wb_remote_request *rq, struct wb_remote *r, void *arg, struct wb_err *err)
 {
-	const struct list_call *c = arg;
+	const struct wb_list_call *c = arg;
 	const struct wb_remote_want whole = {.start = -1, .end = -1};
 	const char *prefix = c->prefix->prefix, *most = c->prefix->exact ? "1" : "5000";
 	wb_autofree char *p = wb_url_encode(prefix, strlen(prefix), NULL);
-	wb_autofree char *m = c->marker ? wb_url_encode(c->marker, strlen(c->marker), NULL) : NULL;
+	wb_autofree char *m = c->token ? wb_url_encode(c->token, strlen(c->token), NULL) : NULL;
 	wb_autofree char *query =
 		wb_asprintf("comp=list%s%s&maxresults=%s&prefix=%s&restype=container",
 			m ? "&marker=" : "", m ? m : "", most, p);
 	wb_autofree char *params = wb_asprintf("\ncomp:list%s%s\nmaxresults:%s\nprefix:%s\n"
 					       "restype:container",
-		m ? "\nmarker:" : "", m ? c->marker : "", most, prefix);
+		m ? "\nmarker:" : "", m ? c->token : "", most, prefix);
 
 	return make(rq, r, "", query, params, &whole, "", err);
 }
 
-static int list_prefix(
-	struct wb_listing *out, struct wb_remote *r, const struct wb_prefix *p, struct wb_err *err)
-{
-	const struct azure *s = r->state;
-	wb_autofree char *marker = NULL;
-
-	for (unsigned n = 0; n < WB_LISTING_PAGES_MAX; n++) {
-		WB_AUTO(wb_http_result_release) struct wb_http_result res = WB_HTTP_RESULT_INIT;
-		struct list_call call = {.prefix = p, .marker = marker};
-		struct wb_page page = {.l = out, .prefix = p, .scope = s->scope};
-
-		if (wb_remote_get(&res, r, make_list, &call, WB_PAGE_MAX, err))
-			return -1;
-		int rc = wb_azure_page_parse(
-			&page, res.response.body.data, res.response.body.len, err);
-
-		free(marker);
-		marker = page.next;
-		if (rc)
-			return -1;
-		if (!marker || p->exact)
-			return 0;
-	}
-	return wb_err_set(err, WB_ERR_LIMIT, "more than %d pages of blobs", WB_LISTING_PAGES_MAX);
-}
-
 static int azure_list(struct wb_listing *out, struct wb_remote *r, struct wb_err *err)
 {
-	return wb_list_prefix(out, r, r->src->uri.path, list_prefix, err);
+	const struct azure *s = r->state;
+	const struct wb_lister how = {make_list, wb_azure_page_parse, s->scope};
+
+	return wb_list_prefix(out, r, r->src->uri.path, &how, err);
 }
 
 static int azure_request(struct wb_remote_request *out, struct wb_remote *r,

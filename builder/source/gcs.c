@@ -141,16 +141,11 @@ int wb_gcs_page_parse(struct wb_page *page, const char *p, size_t n, struct wb_e
 	return 0;
 }
 
-struct list_call {
-	const struct wb_prefix *prefix;
-	const char *token;
-};
-
 static int make_list(
 	struct wb_remote_request *rq, struct wb_remote *r, void *arg, struct wb_err *err)
 {
 	const struct gcs *s = r->state;
-	const struct list_call *c = arg;
+	const struct wb_list_call *c = arg;
 	wb_autofree char *bucket =
 		wb_url_encode(r->src->uri.bucket, strlen(r->src->uri.bucket), NULL);
 	wb_autofree char *prefix =
@@ -165,31 +160,11 @@ static int make_list(
 	return authorize(rq, r, err);
 }
 
-static int list_prefix(
-	struct wb_listing *out, struct wb_remote *r, const struct wb_prefix *p, struct wb_err *err)
-{
-	wb_autofree char *token = NULL;
-
-	for (unsigned n = 0; n < WB_LISTING_PAGES_MAX; n++) {
-		WB_AUTO(wb_http_result_release) struct wb_http_result res = WB_HTTP_RESULT_INIT;
-		struct list_call call = {.prefix = p, .token = token};
-		struct wb_page page = {.l = out, .prefix = p, .scope = r->src->uri.bucket};
-
-		if (wb_remote_get(&res, r, make_list, &call, WB_PAGE_MAX, err) ||
-			wb_gcs_page_parse(
-				&page, res.response.body.data, res.response.body.len, err))
-			return -1;
-		free(token);
-		token = page.next;
-		if (!token || p->exact)
-			return 0;
-	}
-	return wb_err_set(err, WB_ERR_LIMIT, "more than %d pages of objects", WB_LISTING_PAGES_MAX);
-}
-
 static int gcs_list(struct wb_listing *out, struct wb_remote *r, struct wb_err *err)
 {
-	return wb_list_prefix(out, r, r->src->uri.path, list_prefix, err);
+	const struct wb_lister how = {make_list, wb_gcs_page_parse, r->src->uri.bucket};
+
+	return wb_list_prefix(out, r, r->src->uri.path, &how, err);
 }
 
 static int gcs_request(struct wb_remote_request *out, struct wb_remote *r,

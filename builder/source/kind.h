@@ -58,11 +58,22 @@ struct wb_prefix {
 	size_t skip;        /* bytes of each key that are the root */
 	bool exact;         /* only the key itself counts */
 };
-typedef int wb_list_by_prefix(
-	struct wb_listing *out, struct wb_remote *r, const struct wb_prefix *p, struct wb_err *err);
-/* Runs `list` for "path/", then, when nothing is there, for the object `path` itself. */
+/* How an object store lists: a request for a page (its arg is a struct wb_list_call), and what its
+ * answer says. */
+struct wb_page;
+typedef int wb_page_parse(struct wb_page *page, const char *p, size_t n, struct wb_err *err);
+struct wb_lister {
+	wb_remote_make *make;
+	wb_page_parse *parse;
+	const char *scope; /* see struct wb_page */
+};
+struct wb_list_call {
+	const struct wb_prefix *prefix;
+	const char *token; /* where to go on, or NULL */
+};
+/* Lists all pages of "path/", then, when nothing is there, the object `path` itself. */
 int wb_list_prefix(struct wb_listing *out, struct wb_remote *r, const char *path,
-	wb_list_by_prefix *list, struct wb_err *err);
+	const struct wb_lister *how, struct wb_err *err);
 /* key as the listing has it -> the path to add, or NULL to leave it out (a folder's marker, a
  * neighbour of an exact key). Borrowed from key. */
 const char *wb_prefix_path(const struct wb_prefix *p, const char *key, uint64_t size);
@@ -74,9 +85,7 @@ struct wb_page { /* of an object store's listing */
 	char *next;        /* continuation token, or NULL */
 	const char *scope; /* makes identities of this place's own etags unique */
 };
-int wb_s3_page_parse(struct wb_page *page, const char *p, size_t n, struct wb_err *err);
-int wb_gcs_page_parse(struct wb_page *page, const char *p, size_t n, struct wb_err *err);
-int wb_azure_page_parse(struct wb_page *page, const char *p, size_t n, struct wb_err *err);
+wb_page_parse wb_s3_page_parse, wb_gcs_page_parse, wb_azure_page_parse;
 int wb_hf_tree_parse(struct wb_listing *l, const char *p, size_t n, struct wb_err *err);
 char *wb_link_next(const char *value);
 bool wb_hf_is_commit(const char *revision);

@@ -53,8 +53,32 @@ struct wb_remote_file *wb_listing_add(
 	return f;
 }
 
+static int list_pages(struct wb_listing *out, struct wb_remote *r, const struct wb_prefix *p,
+	const struct wb_lister *how, struct wb_err *err)
+{
+	wb_autofree char *token = NULL;
+
+	for (unsigned n = 0; n < WB_LISTING_PAGES_MAX; n++) {
+		WB_AUTO(wb_http_result_release) struct wb_http_result res = WB_HTTP_RESULT_INIT;
+		struct wb_list_call call = {.prefix = p, .token = token};
+		struct wb_page page = {.l = out, .prefix = p, .scope = how->scope};
+
+		if (wb_remote_get(&res, r, how->make, &call, WB_PAGE_MAX, err))
+			return -1;
+		int rc = how->parse(&page, res.response.body.data, res.response.body.len, err);
+
+		free(token);
+		token = page.next;
+		if (rc)
+			return -1;
+		if (!token || p->exact)
+			return 0;
+	}
+	return wb_err_set(err, WB_ERR_LIMIT, "more than %d pages of objects", WB_LISTING_PAGES_MAX);
+}
+
 int wb_list_prefix(struct wb_listing *out, struct wb_remote *r, const char *path,
-	wb_list_by_prefix *list, struct wb_err *err)
+	const struct wb_lister *how, struct wb_err *err)
 {
 	size_t n = strlen(path);
 
@@ -64,7 +88,7 @@ int wb_list_prefix(struct wb_listing *out, struct wb_remote *r, const char *path
 	wb_autofree char *folder = wb_asprintf("%s%s", plain, n ? "/" : "");
 	struct wb_prefix p = {.prefix = folder, .skip = strlen(folder)};
 
-	if (list(out, r, &p, err))
+	if (list_pages(out, r, &p, how, err))
 		return -1;
 	out->root = wb_strdup(folder);
 	if (out->files.n || !n || path[n] == '/')
@@ -75,7 +99,7 @@ int wb_list_prefix(struct wb_listing *out, struct wb_remote *r, const char *path
 	p.skip = slash ? (size_t)(slash - plain) + 1 : 0;
 	p.exact = true;
 	out->root[p.skip] = '\0';
-	return list(out, r, &p, err);
+	return list_pages(out, r, &p, how, err);
 }
 
 const char *wb_prefix_path(const struct wb_prefix *p, const char *key, uint64_t size)

@@ -297,15 +297,10 @@ int wb_s3_page_parse(struct wb_page *page, const char *p, size_t n, struct wb_er
 	return rc;
 }
 
-struct list_call {
-	const struct wb_prefix *prefix;
-	const char *token;
-};
-
 static int make_list(
 	struct wb_remote_request *rq, struct wb_remote *r, void *arg, struct wb_err *err)
 {
-	const struct list_call *c = arg;
+	const struct wb_list_call *c = arg;
 	const struct wb_remote_want whole = {.start = -1, .end = -1};
 	wb_autofree char *prefix =
 		wb_url_encode(c->prefix->prefix, strlen(c->prefix->prefix), NULL);
@@ -317,35 +312,12 @@ static int make_list(
 	return make(rq, r, "", query, &whole, err);
 }
 
-static int list_prefix(
-	struct wb_listing *out, struct wb_remote *r, const struct wb_prefix *p, struct wb_err *err)
-{
-	const struct s3 *s = r->state;
-	wb_autofree char *token = NULL;
-
-	for (unsigned n = 0; n < WB_LISTING_PAGES_MAX; n++) {
-		WB_AUTO(wb_http_result_release) struct wb_http_result res = WB_HTTP_RESULT_INIT;
-		struct list_call call = {.prefix = p, .token = token};
-		struct wb_page page = {.l = out, .prefix = p, .scope = s->scope};
-
-		if (wb_remote_get(&res, r, make_list, &call, WB_PAGE_MAX, err))
-			return -1;
-		int rc =
-			wb_s3_page_parse(&page, res.response.body.data, res.response.body.len, err);
-
-		free(token);
-		token = page.next;
-		if (rc)
-			return -1;
-		if (!token || p->exact)
-			return 0;
-	}
-	return wb_err_set(err, WB_ERR_LIMIT, "more than %d pages of objects", WB_LISTING_PAGES_MAX);
-}
-
 static int s3_list(struct wb_listing *out, struct wb_remote *r, struct wb_err *err)
 {
-	return wb_list_prefix(out, r, r->src->uri.path, list_prefix, err);
+	const struct s3 *s = r->state;
+	const struct wb_lister how = {make_list, wb_s3_page_parse, s->scope};
+
+	return wb_list_prefix(out, r, r->src->uri.path, &how, err);
 }
 
 static int s3_request(struct wb_remote_request *out, struct wb_remote *r,
