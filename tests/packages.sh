@@ -28,7 +28,7 @@ packages_of() {
 			chromium-headless-shell
 		;;
 	bench)
-		echo python3-numpy valgrind aria2 rclone nginx-light
+		echo python3-numpy valgrind aria2 rclone nginx-light isal
 		;;
 	quickstart)
 		echo tesseract-ocr-eng
