@@ -72,6 +72,11 @@ static inline void wb_freep(void *pp)
 	} while (0)
 void *wb_vec_grow_(void *items, size_t *cap, size_t n, size_t size);
 
+/* memcpy for much data at addresses of any alignment. The C library copies long runs by one string
+ * instruction, which some processors (Zen 3) run ten times slower when the target is not aligned;
+ * short runs go through registers. */
+void wb_copy(void *to, const void *from, size_t n);
+
 /* Arithmetic on numbers from outside: false on overflow, *out untouched then. */
 static inline int wb_add_u64(uint64_t *out, uint64_t a, uint64_t b)
 {

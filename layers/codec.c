@@ -185,7 +185,7 @@ static size_t zstd_raw_frame(uint8_t *out, const uint8_t *p, size_t n)
 		out[0] = (uint8_t)header;
 		out[1] = (uint8_t)(header >> 8);
 		out[2] = (uint8_t)(header >> 16);
-		memcpy(out + 3, p, k);
+		wb_copy(out + 3, p, k);
 		out += 3 + k;
 		p += k;
 		n -= k;
@@ -220,7 +220,7 @@ static size_t gzip_stored(uint8_t *out, const uint8_t *p, size_t n)
 		out[2] = (uint8_t)(k >> 8);
 		out[3] = (uint8_t)~k;
 		out[4] = (uint8_t)(~k >> 8);
-		memcpy(out + 5, p, k);
+		wb_copy(out + 5, p, k);
 		out += 5 + k;
 		p += k;
 		n -= k;

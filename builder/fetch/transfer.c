@@ -164,7 +164,7 @@ static int on_body(struct wb_http_req *req, const void *p, size_t n, void *arg, 
 		return wb_err_set(err, WB_ERR_NET, "more bytes came than were asked for");
 	if (!t->buffer || n > WB_SINK_FULL + WB_SINK_SLACK - t->buffer->len)
 		return wb_err_set(err, WB_ERR_LIMIT, "no room for what came");
-	memcpy(t->buffer->data + t->buffer->len, p, n);
+	wb_copy(t->buffer->data + t->buffer->len, p, n);
 	t->buffer->len += n;
 	t->pos += n;
 	f->got += n;

@@ -60,7 +60,7 @@ static int set_verify(struct wb_stub_options *o, const char *value, struct wb_er
 
 static int set_sample(struct wb_stub_options *o, const char *value, struct wb_err *err)
 {
-	double percent;
+	double percent = 0;
 
 	if (positive(&percent, value, err))
 		return -1;

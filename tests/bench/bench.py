@@ -22,7 +22,8 @@ import subprocess
 import sys
 import time
 
-# name, group, what it needs, command; $M is the model, $O a fresh output directory.
+# name, group, what it needs, command; $M is the model, $R a folder of incompressible files, $O a
+# fresh output directory.
 ROWS = [
     ("read", "limits", [], "find $M -type f -print0 | xargs -0 cat >/dev/null"),
     ("sha256 once, all cores", "limits", ["openssl"],
@@ -30,6 +31,13 @@ ROWS = [
     ("copy", "limits", [], "cp -r $M $O/copy"),
     ("zstd -1, one thread for each file", "limits", ["zstd"],
      "find $M -type f -size +1M -print0 | xargs -0 -n1 -P$(nproc) zstd -q -1 -c >/dev/null"),
+
+    ("incompressible: copy, synced", "limits", [], "cp $R/* $O && sync $O/*"),
+    ("incompressible: three OpenSSL digests, all cores, then copy, synced", "limits", ["openssl"],
+     "for i in 1 2 3; do printf '%s\\0' $R/*; done | "
+     "xargs -0 -n1 -P$(nproc) openssl dgst -sha256 >/dev/null; cp $R/* $O && sync $O/*"),
+    ("incompressible: wbuild", "wbuild", ["WBUILD"],
+     "$WBUILD build -q --no-stub --cache-dir $O/cache -o type=oci,tar=false,dest=$O/image $SR"),
 
     ("wbuild", "wbuild", ["WBUILD"],
      "$WBUILD build -q --no-stub --cache-dir $O/cache -o type=oci,tar=false,dest=$O/image $S"),
@@ -124,6 +132,7 @@ def missing(needs):
 
 def environment(args, out):
     env = dict(os.environ, M=os.path.abspath(args.model), O=out, S=os.path.join(args.out, "truss"),
+               R=os.path.join(args.out, "random"), SR=os.path.join(args.out, "truss-random"),
                W=os.path.join(args.out, "warm"), LC_ALL="C", TMPDIR=out)
     env.pop("XDG_RUNTIME_DIR", None)
     return env
@@ -220,6 +229,25 @@ def plot(report):
     return "\n".join(out) + "\n"
 
 
+def make_random(folder):
+    """1.2 GB in four files that nothing makes smaller."""
+    os.makedirs(folder, exist_ok=True)
+    for i in range(4):
+        path = os.path.join(folder, f"part-{i}.bin")
+        if not os.path.exists(path):
+            with open(path, "wb") as f:
+                subprocess.run(["bash", "-c", f"openssl enc -aes-128-ctr -nosalt -pbkdf2 -iter 1 "
+                                f"-pass pass:{i} </dev/zero 2>/dev/null | head -c 300000000"],
+                               stdout=f, check=True)
+
+
+def write_config(folder, source):
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "config.yaml"), "w", encoding="utf-8") as f:
+        f.write(f"weights:\n  - source: file://{os.path.abspath(source)}\n"
+                "    mount_location: /models\n")
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     ap.add_argument("model")
@@ -230,11 +258,9 @@ def main():
     args.out = os.path.abspath(args.out)
     only = [w for w in args.only.split(",") if w]
     rows = [r for r in ROWS if not only or any(r[0].startswith(w) or r[1] == w for w in only)]
-    truss = os.path.join(args.out, "truss")
-    os.makedirs(truss, exist_ok=True)
-    with open(os.path.join(truss, "config.yaml"), "w", encoding="utf-8") as f:
-        f.write(f"weights:\n  - source: file://{os.path.abspath(args.model)}\n"
-                "    mount_location: /models\n")
+    make_random(os.path.join(args.out, "random"))
+    write_config(os.path.join(args.out, "truss"), args.model)
+    write_config(os.path.join(args.out, "truss-random"), os.path.join(args.out, "random"))
     seen, why = {r[0]: [] for r in rows}, {}
     for turn in range(args.runs):
         for row in rows:

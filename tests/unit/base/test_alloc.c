@@ -150,6 +150,25 @@ static void overflow_ends_with_one_line(void **state)
 	assert_contains(line, "wbuild: error: out of memory\n");
 }
 
+static void copies_are_exact_at_any_alignment(void **state)
+{
+	enum { N = 10000 };
+	uint8_t from[N + 64], to[N + 128];
+
+	for (size_t i = 0; i < sizeof(from); i++)
+		from[i] = (uint8_t)(i * 7 + i / 256);
+	for (size_t n = 0; n <= N; n += n < 70 ? 1 : n < 5000 ? 677 : 2500) {
+		size_t shift = n % 61;
+
+		memset(to, 0xee, sizeof(to));
+		wb_copy(to + shift, from + n % 13, n);
+		assert_memory_equal(to + shift, from + n % 13, n);
+		assert_int_equal(to[shift + n], 0xee);
+		if (shift)
+			assert_int_equal(to[shift - 1], 0xee);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +179,7 @@ int main(void)
 		cmocka_unit_test(sizes_from_outside_have_a_limit),
 		cmocka_unit_test(arithmetic_is_checked),
 		cmocka_unit_test(overflow_ends_with_one_line),
+		cmocka_unit_test(copies_are_exact_at_any_alignment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
