@@ -292,7 +292,8 @@ static int assemble_image(struct build *b, struct wb_err *err)
 	b->assembled.plan = &b->plan;
 	wb_assembled_set_base(&b->assembled, &b->base);
 	wb_assembled_add_layers(&b->assembled, &b->layers, &b->plan, NULL, b->store);
-	if (add_stubs(b, err) || add_manifest(b, err) || add_fetch_list(b, err))
+	/* the manifest's layer is the last: readers of an image look for it there */
+	if (add_stubs(b, err) || add_fetch_list(b, err) || add_manifest(b, err))
 		return -1;
 	return wb_assemble(&b->assembled, &opts, err);
 }

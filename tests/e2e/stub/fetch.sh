@@ -42,6 +42,8 @@ mkbase "$T_TMP/base" 1
 t_case 'the image names files, sizes and digests, and has the program that fetches them'
 t_run "$WBUILD" build -t model:1 -o "type=oci,tar=false,dest=$T_TMP/image" "$T_TMP/truss"
 t_rc 0
+t_ok "$WBUILD" verify "oci:$T_TMP/image:1"
+t_match "$("$WBUILD" inspect "oci:$T_TMP/image:1")" 'data/baked.txt'
 t_ok podman_ pull -q "oci:$T_TMP/image:1"
 id=$(podman_ images -q | head -n 1)
 list=$T_TMP/fetch.json
