@@ -8,9 +8,15 @@
 #include "builder/build/sizes.h"
 #include "layers/plan.h"
 
-/* Totals, sources, largest files (or all of them). -> new reference */
-json_t *wb_report_plan(const struct wb_plan *p, const struct wb_layer_plan *layers, bool all);
-void wb_report_plan_text(
-	FILE *out, const struct wb_plan *p, const struct wb_layer_plan *layers, bool all);
+struct wb_report_opts {
+	const struct wb_layer_plan *layers; /* or NULL */
+	bool all;                           /* files, not the largest alone */
+	uint64_t bandwidth;                 /* bytes a second that times are for; 0: 1 Gbit/s */
+};
+
+/* Totals, sources with what is there and what each pattern took, files, layers, and what all that
+ * costs to fetch and to push. -> new reference */
+json_t *wb_report_plan(const struct wb_plan *p, const struct wb_report_opts *opts);
+void wb_report_plan_text(FILE *out, const struct wb_plan *p, const struct wb_report_opts *opts);
 
 #endif

@@ -25,9 +25,12 @@ static int run(const struct wb_args *args, struct wb_err *err)
 {
 	WB_AUTO(planning_release) struct planning p = {0};
 	const struct wb_build_opts *o = &p.build.opts;
-	bool json, all = wb_args_has(args, OPT_ALL);
+	struct wb_report_opts report = {.layers = &p.layers, .all = wb_args_has(args, OPT_ALL)};
+	bool json;
 
-	if (wb_format_is_json(&json, args, err) || wb_build_args_read(&p.build, args, err) ||
+	if (wb_format_is_json(&json, args, err) ||
+		wb_args_size(&report.bandwidth, args, OPT_BANDWIDTH, err) ||
+		wb_build_args_read(&p.build, args, err) ||
 		wb_config_open(&p.config, o->dir, o->file, err))
 		return -1;
 	p.store = wb_store_open(o->cache_dir, err);
@@ -36,13 +39,14 @@ static int run(const struct wb_args *args, struct wb_err *err)
 		return -1;
 	wb_layer_plan_make(&p.layers, &p.plan.tree, &(struct wb_layer_limits){0});
 	if (json)
-		wb_print_json(wb_report_plan(&p.plan, &p.layers, all));
+		wb_print_json(wb_report_plan(&p.plan, &report));
 	else
-		wb_report_plan_text(stdout, &p.plan, &p.layers, all);
+		wb_report_plan_text(stdout, &p.plan, &report);
 	return 0;
 }
 
-static const enum wb_opt options[] = {OPTS_BUNDLE, OPT_FORMAT, OPT_ALL, OPTS_COMMON, OPT_END};
+static const enum wb_opt options[] = {
+	OPTS_BUNDLE, OPT_FORMAT, OPT_BANDWIDTH, OPT_ALL, OPTS_COMMON, OPT_END};
 
 const struct wb_command wb_cmd_plan = {
 	.name = "plan",

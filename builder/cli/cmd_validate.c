@@ -98,7 +98,8 @@ static void add_stop(struct wb_findings *f, const struct wb_err *err)
 
 static void print_json(struct validation *v, bool valid)
 {
-	json_t *report = wb_report_plan(&v->plan, NULL, false);
+	const struct wb_report_opts opts = {.bandwidth = v->lint.bandwidth};
+	json_t *report = wb_report_plan(&v->plan, &opts);
 
 	wb_json_set(report, "valid", json_boolean(valid));
 	wb_json_set(report, "findings", wb_findings_json(&v->config.findings));

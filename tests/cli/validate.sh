@@ -336,6 +336,21 @@ t_le "$(curl -s "$HUB_URL/-/log" | jq length)" 30 'requests'
 t_le "$(curl -s "$HUB_URL/-/sent" | jq .bytes)" 3000000 \
 	'bytes that went out, of 19 MB'
 
+t_case 'plan: what is there and what is to fetch, what each pattern took, how long it takes'
+printf '    allow_patterns: ["*.pt", "plain*", "*.gguf"]\n' >"$T_TMP/patterns"
+printf 'weights:\n  - source: hf://org/odd@main\n    mount_location: /m\n' >"$d/config.yaml"
+cat "$T_TMP/patterns" >>"$d/config.yaml"
+bytes=$(cat "$r"/*.pt "$r"/*.gguf | wc -c)
+t_run "$WBUILD" plan --bandwidth 10 --format json "$d"
+t_rc 0
+t_eq "$(jq -c '[.fetchBytes, .pushBytes, .fetchSeconds, .bandwidth]' <<<"$out")" \
+	"[$bytes,$bytes,$((bytes / 10)),10]" 'costs'
+t_eq "$(jq -c '.sources[1].patterns | map(.files)' <<<"$out")" '[1,1,2]' 'files of each pattern'
+t_match "$("$WBUILD" plan "$d" 2>/dev/null)" '^At 125\.0 MB/s: 0\.0s to fetch [0-9.]+ k?B, 0\.0s to push'
+t_ok "$WBUILD" fetch "$d"
+t_run "$WBUILD" plan --format json "$d"
+t_eq "$(jq -c '[.fetchBytes, .sources[1].fetchBytes]' <<<"$out")" '[0,0]' 'once it is there'
+
 t_case 'every shared config: no error beyond those that Truss has too'
 n=0
 for config in "$T_SRC"/../shared/configs/*.yaml; do
