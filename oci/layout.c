@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "oci/blobio.h"
+#include "oci/layout_prune.h"
 #include "oci/manifest.h"
 
 #define LAYOUT_FILE_MAX 4096
@@ -26,6 +27,7 @@ struct pending {
 struct layout {
 	struct wb_layout_base l;
 	WB_VEC(struct pending) pending;
+	int use; /* while it is open (layout_prune.h) */
 };
 
 static char *blob_name(const struct wb_layout_base *l, const struct wb_digest *d)
@@ -153,6 +155,21 @@ static int read_index(struct wb_layout_base *l, bool may_miss, struct wb_err *er
 	return wb_layout_index_parse(&l->index, b.data, b.len, l->base.label, err);
 }
 
+/* Entries that the pending ones took the place of. */
+static void enter_pending(wb_descriptors *gone, struct layout *l)
+{
+	wb_descriptors before = {0};
+
+	wb_vec_foreach (d, &l->l.index.entries)
+		wb_descriptor_copy(wb_vec_push(&before), d);
+	wb_vec_foreach (p, &l->pending)
+		wb_layout_index_put(&l->l.index, &p->desc, p->tag, p->name);
+	wb_vec_foreach (d, &before)
+		if (!wb_layout_index_find_digest(&l->l.index, &d->digest))
+			wb_descriptor_copy(wb_vec_push(gone), d);
+	wb_descriptors_release(&before);
+}
+
 static int commit(struct wb_transport *t, struct wb_err *err)
 {
 	struct layout *l = (struct layout *)t;
@@ -160,6 +177,7 @@ static int commit(struct wb_transport *t, struct wb_err *err)
 	wb_autofree char *mark = wb_asprintf("%s/oci-layout", l->l.path);
 	wb_autofree char *path = wb_asprintf("%s/index.json", l->l.path);
 	wb_autofree char *blobs = wb_asprintf("%s/blobs/sha256", l->l.path);
+	WB_AUTO(wb_descriptors_release) wb_descriptors gone = {0};
 
 	/* Names of blobs reach the disk before the index that speaks of them. */
 	if (wb_fsync_dir(blobs, err))
@@ -170,11 +188,13 @@ static int commit(struct wb_transport *t, struct wb_err *err)
 	wb_layout_index_release(&l->l.index);
 	if (read_index(&l->l, true, err))
 		return -1;
-	wb_vec_foreach (p, &l->pending)
-		wb_layout_index_put(&l->l.index, &p->desc, p->tag, p->name);
+	enter_pending(&gone, l);
 	wb_autofree char *text = wb_layout_index_dump(&l->l.index);
 
-	return wb_file_put(path, text, strlen(text), 0644, WB_FILE_REPLACE, err);
+	if (wb_file_put(path, text, strlen(text), 0644, WB_FILE_REPLACE, err))
+		return -1;
+	wb_layout_prune(&l->l, &gone, l->use);
+	return 0;
 }
 
 static void free_layout(struct wb_transport *t)
@@ -188,6 +208,7 @@ static void free_layout(struct wb_transport *t)
 	}
 	wb_vec_free(&l->pending);
 	wb_layout_base_release(&l->l);
+	wb_closep(&l->use);
 	free(l);
 }
 
@@ -265,11 +286,17 @@ struct wb_transport *wb_layout_open(
 	struct layout *l = wb_zalloc(sizeof(*l));
 	bool write = mode == WB_TRANSPORT_WRITE;
 
+	l->use = -1;
 	l->l.base.ops = &layout_ops;
 	l->l.locate = locate;
 	wb_layout_base_init(&l->l, p);
-	if ((write ? prepare(&l->l, err) : check_mark(&l->l, err)) ||
-		read_index(&l->l, write, err)) {
+	int rc = write ? prepare(&l->l, err) : check_mark(&l->l, err);
+
+	if (!rc) {
+		l->use = wb_layout_use(p->path);
+		rc = read_index(&l->l, write, err);
+	}
+	if (rc) {
 		wb_transport_free(&l->l.base);
 		return NULL;
 	}

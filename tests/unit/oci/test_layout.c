@@ -246,6 +246,112 @@ static void test_put_from_file(void **state)
 }
 
 /* A foreign reader agrees; skipped aloud where there is none. */
+static bool there(const char *dir, const struct wb_digest *d)
+{
+	wb_autofree char *path = wb_asprintf("%s/img/blobs/sha256/%s", dir, wb_digest_hex(d).s);
+
+	return !access(path, F_OK);
+}
+
+/* The layers of a manifest that ocitest_put_image() made. */
+static void layers_of(wb_descriptors *out, const struct wb_document *manifest)
+{
+	WB_AUTO(wb_manifest_release) struct wb_manifest m = WB_MANIFEST_INIT;
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_ok(wb_manifest_parse(&m, manifest, "test", &err), &err);
+	wb_vec_foreach (layer, &m.layers)
+		wb_descriptor_copy(wb_vec_push(out), layer);
+	wb_descriptor_copy(wb_vec_push(out), &m.config);
+}
+
+static size_t left(const char *dir, const wb_descriptors *blobs)
+{
+	size_t n = 0;
+
+	wb_vec_foreach (d, blobs)
+		n += there(dir, &d->digest);
+	return n;
+}
+
+static void test_replaced_image_goes(void **state)
+{
+	static const struct wb_manifest_put v2 = {.root = true, .tag = "v2"};
+	char *dir = wbtest_dir();
+	WB_AUTO(wb_document_release) struct wb_document one = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_document_release) struct wb_document two = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_document_release) struct wb_document three = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_descriptors_release) wb_descriptors of_one = {0};
+	WB_AUTO(wb_descriptors_release) wb_descriptors of_two = {0};
+	struct wb_err err = WB_ERR_INIT;
+
+	put(dir, "oci:img", "first", &v1, &one);
+	put(dir, "oci:img", "second", &v2, &two);
+	layers_of(&of_one, &one);
+	layers_of(&of_two, &two);
+	write_text(dir, "img/blobs/sha256/.wbtmp.dead", "x");
+	write_text(dir, "img/blobs/sha256/somebody-elses", "x");
+	put(dir, "oci:img", "third", &v1, &three);
+
+	assert_false(there(dir, &one.desc.digest));
+	assert_true(left(dir, &of_one) < of_one.n);
+	assert_true(there(dir, &two.desc.digest));
+	assert_int_equal(left(dir, &of_two), of_two.n); /* what the two shared stays too */
+	assert_true(there(dir, &three.desc.digest));
+	wb_autofree char *temp = wb_asprintf("%s/img/blobs/sha256/.wbtmp.dead", dir);
+	wb_autofree char *other = wb_asprintf("%s/img/blobs/sha256/somebody-elses", dir);
+
+	assert_int_equal(access(temp, F_OK), -1);
+	assert_int_equal(access(other, F_OK), 0);
+	WB_AUTO(wb_transport_freep)
+	struct wb_transport *t = ocitest_must_open(dir, "oci:img:v2", WB_TRANSPORT_READ);
+	WB_AUTO(wb_document_release) struct wb_document got = WB_DOCUMENT_INIT;
+
+	assert_ok(wb_transport_resolve(&got, t, NULL, &err), &err);
+	wbtest_rmdir(dir);
+}
+
+/* Somebody who reads the old image can go on. */
+static void test_replaced_image_in_use_stays(void **state)
+{
+	char *dir = wbtest_dir();
+	WB_AUTO(wb_document_release) struct wb_document one = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_document_release) struct wb_document two = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_descriptors_release) wb_descriptors of_one = {0};
+
+	put(dir, "oci:img", "first", &v1, &one);
+	layers_of(&of_one, &one);
+	struct wb_transport *reader = ocitest_must_open(dir, "oci:img:v1", WB_TRANSPORT_READ);
+
+	put(dir, "oci:img", "second", &v1, &two);
+	assert_int_equal(left(dir, &of_one), of_one.n);
+	wb_transport_free(reader);
+	wbtest_rmdir(dir);
+}
+
+/* Where an entry cannot be understood, nobody knows what it needs. */
+static void test_doubt_keeps_all(void **state)
+{
+	char *dir = wbtest_dir();
+	WB_AUTO(wb_document_release) struct wb_document one = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_document_release) struct wb_document two = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_descriptors_release) wb_descriptors of_one = {0};
+
+	put(dir, "oci:img", "first", &v1, &one);
+	layers_of(&of_one, &one);
+	wb_autofree char *index = read_text(dir, "img/index.json");
+	char *cut = strrchr(index, ']');
+	wb_autofree char *more = wb_asprintf("%.*s,{\"mediaType\":\"application/x-strange\","
+					     "\"digest\":\"%s\",\"size\":%llu}%s",
+		(int)(cut - index), index, wb_digest_text(&of_one.items[0].digest).s,
+		(unsigned long long)of_one.items[0].size, cut);
+
+	write_text(dir, "img/index.json", more);
+	put(dir, "oci:img", "second", &v1, &two);
+	assert_int_equal(left(dir, &of_one), of_one.n);
+	wbtest_rmdir(dir);
+}
+
 static void test_skopeo(void **state)
 {
 	char *dir = wbtest_dir();
@@ -292,6 +398,9 @@ int main(void)
 		cmocka_unit_test(test_foreign_folder),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_put_from_file),
+		cmocka_unit_test(test_replaced_image_goes),
+		cmocka_unit_test(test_replaced_image_in_use_stays),
+		cmocka_unit_test(test_doubt_keeps_all),
 		cmocka_unit_test(test_skopeo),
 	};
 
