@@ -8,6 +8,7 @@
 #include "base/cancel.h"
 #include "base/file.h"
 #include "base/path.h"
+#include "layers/content.h"
 #include "layers/pack.h"
 #include "layers/stream.h"
 
@@ -37,6 +38,18 @@ static int make_parents(const char *dest, const char *rel, struct wb_err *err)
 	return 0;
 }
 
+/* The file is the one that was planned, before and after it was copied. */
+static int copy_file(const char *path, const struct wb_content *content, struct wb_err *err)
+{
+	wb_autoclose int before = wb_content_open(content, err);
+
+	if (before < 0 || wb_file_clone(content->path, path, false, NULL, err))
+		return -1;
+	wb_autoclose int after = wb_content_open(content, err);
+
+	return after < 0 ? -1 : 0;
+}
+
 static int export_node(const char *dest, const struct wb_node *node, struct wb_err *err)
 {
 	wb_autofree char *path = wb_path_join(dest, node->path);
@@ -56,8 +69,7 @@ static int export_node(const char *dest, const struct wb_node *node, struct wb_e
 			return wb_err_sys(err, errno, "cannot make the link \"%s\"", path);
 		return 0;
 	case WB_NODE_FILE:
-		if (clear_way(path, err) ||
-			wb_file_clone(holder->content.path, path, false, NULL, err))
+		if (clear_way(path, err) || copy_file(path, &holder->content, err))
 			return -1;
 		if (chmod(path, node->mode))
 			return wb_err_sys(err, errno, "cannot set the mode of \"%s\"", path);
