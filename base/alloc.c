@@ -109,13 +109,12 @@ void *wb_vec_grow_(void *items, size_t *cap, size_t n, size_t size)
 	return items;
 }
 
-/* Below where any C library begins to use string instructions; not a constant to the compiler,
- * which would use one itself. */
-static volatile const size_t copy_run = 2048;
-
 void wb_copy(void *to, const void *from, size_t n)
 {
-	size_t run = copy_run;
+	/* Below where any C library begins to use string instructions; not a constant to the
+	 * compiler, which would use one itself. */
+	volatile size_t length = 2048;
+	size_t run = length;
 
 	for (size_t at = 0; at < n; at += run)
 		memcpy((char *)to + at, (const char *)from + at, n - at < run ? n - at : run);

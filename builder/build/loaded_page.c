@@ -147,7 +147,8 @@ static void put_figures(struct page *p, const json_t *image)
 	figure_end(p, "");
 	if (json_object_get(t, "files")) {
 		wb_autofree char *more =
-			wb_asprintf(links ? "and %llu links" : "", (unsigned long long)links);
+			links ? wb_asprintf("and %llu links", (unsigned long long)links)
+			      : wb_strdup("");
 		wb_autofree char *shared =
 			wb_asprintf("%s of copies are kept once", wb_size_text(bytes - unique).s);
 

@@ -385,7 +385,8 @@ int wb_step_run_manifest(struct wb_run *r, struct wb_err *err)
 	struct wb_bundle_manifest m = WB_BUNDLE_MANIFEST_INIT;
 	wb_autojson json_t *skeleton = wb_run_read_json(r, "/skeleton/skeleton.json", err);
 	wb_autojson json_t *all = json_object();
-	static const char *const paths[] = {"/out/" WB_MANIFEST_PATH, "/out/.wbuild", "/out"};
+	static const char manifest[] = "/out/" WB_MANIFEST_PATH;
+	static const char *const paths[] = {manifest, "/out/.wbuild", "/out"};
 
 	if (!skeleton || gather(all, r, err) || fill_manifest(&m, skeleton, all, err))
 		return -1;

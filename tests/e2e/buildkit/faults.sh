@@ -99,9 +99,10 @@ else
 fi
 
 t_case 'a source that breaks off: its own words, and the step'
-rm "$T_TMP/repo/config.json"
-seeded other 9000000 >"$T_TMP/repo/model.safetensors"
-hub_commit acme/tiny "$T_TMP/repo" '"revision": "main"' >/dev/null
+# (in a folder of its own: the gated repository is served from the first one)
+mkdir "$T_TMP/other"
+seeded other 9000000 >"$T_TMP/other/model.safetensors"
+hub_commit acme/tiny "$T_TMP/other" '"revision": "main"' >/dev/null
 hub_tell fault '{"match": "model.safetensors", "on": "hub", "kind": "status", "status": 404, "times": 9}' >/dev/null
 config hf://acme/tiny@main >"$m/config.yaml"
 bk "$m" "${hf[@]}"
