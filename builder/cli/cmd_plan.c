@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "builder/build/lock_diff.h"
 #include "builder/build/report.h"
 #include "builder/cli/build_args.h"
 #include "builder/cli/report_args.h"
@@ -21,6 +22,16 @@ static void planning_release(struct planning *p)
 	wb_build_args_release(&p->build);
 }
 
+static void show_diff(const struct wb_plan *p, bool json)
+{
+	wb_autojson json_t *diff = wb_lock_diff(&p->remotes);
+
+	if (json)
+		wb_print_json(json_incref(diff));
+	else
+		wb_lock_diff_text(stdout, diff);
+}
+
 static int run(const struct wb_args *args, struct wb_err *err)
 {
 	WB_AUTO(planning_release) struct planning p = {0};
@@ -37,6 +48,10 @@ static int run(const struct wb_args *args, struct wb_err *err)
 	if (!p.store || wb_plan_make(&p.plan, &p.config, p.store, &o->plan, err) ||
 		wb_sizes_check(&p.plan, &o->sizes, err) || wb_plan_preview(&p.plan, &o->plan, err))
 		return -1;
+	if (wb_args_has(args, OPT_DIFF)) {
+		show_diff(&p.plan, json);
+		return 0;
+	}
 	wb_layer_plan_make(&p.layers, &p.plan.tree, &(struct wb_layer_limits){0});
 	if (json)
 		wb_print_json(wb_report_plan(&p.plan, &report));
@@ -46,7 +61,7 @@ static int run(const struct wb_args *args, struct wb_err *err)
 }
 
 static const enum wb_opt options[] = {
-	OPTS_BUNDLE, OPT_FORMAT, OPT_BANDWIDTH, OPT_ALL, OPTS_COMMON, OPT_END};
+	OPTS_BUNDLE, OPT_FORMAT, OPT_BANDWIDTH, OPT_ALL, OPT_DIFF, OPTS_COMMON, OPT_END};
 
 const struct wb_command wb_cmd_plan = {
 	.name = "plan",

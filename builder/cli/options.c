@@ -81,6 +81,8 @@ const struct wb_option wb_options[OPT_COUNT] = {
 	[OPT_BANDWIDTH] = {"bandwidth", 0, "RATE", NULL, false,
 		"bytes per second that times are estimated with (default 125MB: 1 Gbit/s)"},
 	[OPT_ALL] = {"all", 0, NULL, NULL, false, "list every file"},
+	[OPT_DIFF] = {"diff", 0, NULL, NULL, false,
+		"show what changed at the sources since the lockfile was written"},
 	[OPT_HELP] = {"help", 'h', NULL, NULL, false, "show this help"},
 };
 

@@ -60,6 +60,7 @@ enum wb_opt {
 	OPT_IGNORE,
 	OPT_BANDWIDTH,
 	OPT_ALL,
+	OPT_DIFF,
 	OPT_HELP,
 	OPT_COUNT,
 };

@@ -351,6 +351,42 @@ t_ok "$WBUILD" fetch "$d"
 t_run "$WBUILD" plan --format json "$d"
 t_eq "$(jq -c '[.fetchBytes, .sources[1].fetchBytes]' <<<"$out")" '[0,0]' 'once it is there'
 
+t_case 'plan --diff: what changed since the lockfile was written'
+rm -rf "$T_TMP/moving"
+mkdir "$T_TMP/moving"
+echo one >"$T_TMP/moving/one.json"
+echo two >"$T_TMP/moving/two.json"
+echo same >"$T_TMP/moving/same.json"
+hub_commit org/moving "$T_TMP/moving" >/dev/null
+fresh
+printf 'weights:\n  - source: hf://org/moving@main\n    mount_location: /m\n' >"$d/config.yaml"
+t_run "$WBUILD" plan --diff "$d"
+t_rc 0
+t_match "$out" '^There is no wbuild.lock'
+t_match "$out" '^  [+] one.json  4 B$'
+t_ok "$WBUILD" lock "$d"
+t_run "$WBUILD" plan --diff "$d"
+t_eq "$out" 'wbuild.lock says the same as the sources.' 'nothing changed'
+mkdir "$T_TMP/moved"
+echo 1ne >"$T_TMP/moved/one.json"
+echo same >"$T_TMP/moved/same.json"
+echo three >"$T_TMP/moved/three.json"
+hub_commit org/moving "$T_TMP/moved" >/dev/null
+t_run "$WBUILD" plan --diff "$d"
+t_rc 0
+t_match "$out" '^hf://org/moving@main: changed$'
+t_match "$out" '^  revision [0-9a-f]{12} -> [0-9a-f]{12}$'
+t_eq "$(grep '^  [-+~]' <<<"$out")" '  ~ one.json  4 B, other content
+  + three.json  6 B
+  - two.json  4 B' 'files'
+t_run "$WBUILD" plan --diff --format json "$d"
+t_eq "$(jq -c '[.found, .changed, (.sources[0].files | map([.path, .change]))]' <<<"$out")" \
+	'[true,true,[["one.json","changed"],["three.json","added"],["two.json","removed"]]]' json
+sed -i 's,org/moving,org/odd,' "$d/config.yaml"
+t_run "$WBUILD" plan --diff "$d"
+t_match "$out" '^hf://org/odd@main: not in the lockfile$'
+t_match "$out" '^hf://org/moving@main: in the lockfile, and not in the config$'
+
 t_case 'every shared config: no error beyond those that Truss has too'
 n=0
 for config in "$T_SRC"/../shared/configs/*.yaml; do
