@@ -1,8 +1,7 @@
 #include "builder/build/loaded_report.h"
 
+#include <stdlib.h>
 #include <string.h>
-
-#include <uthash.h>
 
 #include "base/text.h"
 #include "builder/build/filekind.h"
@@ -82,38 +81,51 @@ static json_t *sources_json(const struct wb_bundle_manifest *m)
 	return out;
 }
 
-struct seen {
-	const struct wb_bundle_entry *first;
-	UT_hash_handle hh; /* by its digest */
-};
-
 struct counts {
 	uint64_t files, links, bytes, unique;
-	struct seen *by_digest;
+	WB_VEC(const struct wb_bundle_entry *) by_digest; /* files; equal ones in their order */
 };
+
+static int by_digest(const void *a, const void *b)
+{
+	const struct wb_bundle_entry *x = *(const struct wb_bundle_entry *const *)a;
+	const struct wb_bundle_entry *y = *(const struct wb_bundle_entry *const *)b;
+	int order = memcmp(x->digest.bytes, y->digest.bytes, sizeof(x->digest.bytes));
+
+	return order ? order : (x > y) - (x < y);
+}
+
+static void counts_init(struct counts *c, const struct wb_bundle_manifest *m)
+{
+	*c = (struct counts){0};
+	wb_vec_foreach (e, &m->entries)
+		if (e->type == WB_BUNDLE_FILE)
+			*wb_vec_push(&c->by_digest) = e;
+	if (c->by_digest.n)
+		qsort(c->by_digest.items, c->by_digest.n, sizeof(*c->by_digest.items), by_digest);
+}
 
 static void counts_release(struct counts *c)
 {
-	struct seen *s, *next;
-
-	HASH_ITER (hh, c->by_digest, s, next) {
-		HASH_DELETE(hh, c->by_digest, s);
-		free(s);
-	}
+	wb_vec_free(&c->by_digest);
 }
 
-/* The entry that has this content already, or NULL: then e is remembered. */
-static const struct wb_bundle_entry *first_with(struct counts *c, const struct wb_bundle_entry *e)
+/* The entry that has this content already, or NULL. */
+static const struct wb_bundle_entry *first_with(
+	const struct counts *c, const struct wb_bundle_entry *e)
 {
-	struct seen *s;
+	size_t low = 0, high = c->by_digest.n;
 
-	HASH_FIND(hh, c->by_digest, &e->digest, sizeof(e->digest), s);
-	if (s)
-		return s->first;
-	s = wb_zalloc(sizeof(*s));
-	s->first = e;
-	HASH_ADD_KEYPTR(hh, c->by_digest, &e->digest, sizeof(e->digest), s);
-	return NULL;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (memcmp(c->by_digest.items[middle]->digest.bytes, e->digest.bytes,
+			    sizeof(e->digest.bytes)) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return c->by_digest.items[low] == e ? NULL : c->by_digest.items[low];
 }
 
 static void set_path(json_t *o, const char *key, const char *path)
@@ -141,6 +153,7 @@ static json_t *files_json(struct counts *c, const struct wb_bundle_manifest *m)
 {
 	json_t *out = json_array();
 
+	counts_init(c, m);
 	wb_vec_foreach (e, &m->entries) {
 		json_t *o = json_object();
 

@@ -354,59 +354,64 @@ int wb_remotes_preview(struct wb_tree *t, struct wb_remotes *r, struct wb_err *e
 
 /* --- supplying the packer ----------------------------------------------------------------- */
 
-/* A file's bytes, and the nodes that wait for them. */
 struct wanted {
-	struct wb_digest digest;
-	WB_VEC(struct wb_node *) nodes;
-	bool chosen; /* one source of these bytes is enough */
-	UT_hash_handle hh;
+	struct wb_node *node;
+	bool chosen; /* of equal ones the first: one source of these bytes is enough */
 };
 
 struct supplying {
 	struct wb_remotes *r;
-	struct wanted *by_digest;
+	WB_VEC(struct wanted) wanted;    /* by digest */
 	const struct wb_pack_wait *wait; /* or NULL */
 };
 
-static struct wanted *wanted_find(struct supplying *s, const struct wb_digest *d)
+static int digest_order(const struct wb_digest *a, const struct wb_digest *b)
 {
-	struct wanted *w;
-
-	HASH_FIND(hh, s->by_digest, d, sizeof(*d), w);
-	return w;
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
-static void wanted_add(struct supplying *s, struct wb_node *node)
+static int by_digest(const void *a, const void *b)
 {
-	const struct wb_digest *d = &node->content.digest;
-	struct wanted *w = wanted_find(s, d);
+	const struct wanted *x = a, *y = b;
 
-	if (!w) {
-		w = wb_zalloc(sizeof(*w));
-		w->digest = *d;
-		HASH_ADD(hh, s->by_digest, digest, sizeof(w->digest), w);
+	return digest_order(&x->node->content.digest, &y->node->content.digest);
+}
+
+/* The first that is not below d. */
+static size_t wanted_from(const struct supplying *s, const struct wb_digest *d)
+{
+	size_t low = 0, high = s->wanted.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct wb_node *node = s->wanted.items[middle].node;
+
+		if (digest_order(&node->content.digest, d) < 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	*wb_vec_push(&w->nodes) = node;
+	return low;
+}
+
+static bool is_of(const struct supplying *s, size_t i, const struct wb_digest *d)
+{
+	return i < s->wanted.n && wb_digest_equal(&s->wanted.items[i].node->content.digest, d);
 }
 
 static void supplying_release(struct supplying *s)
 {
-	struct wanted *w, *next;
-
-	HASH_ITER (hh, s->by_digest, w, next) {
-		HASH_DELETE(hh, s->by_digest, w);
-		wb_vec_free(&w->nodes);
-		free(w);
-	}
+	wb_vec_free(&s->wanted);
 }
 
 static bool is_wanted(void *arg, struct wb_fetch_item *item)
 {
-	struct wanted *w = wanted_find(arg, &item->digest);
+	struct supplying *s = arg;
+	size_t first = wanted_from(s, &item->digest);
 
-	if (!w || w->chosen)
+	if (!is_of(s, first, &item->digest) || s->wanted.items[first].chosen)
 		return false;
-	return w->chosen = true;
+	return s->wanted.items[first].chosen = true;
 }
 
 static int landed(struct supplying *s, struct wb_node *node, struct wb_err *err)
@@ -418,10 +423,9 @@ static int landed(struct supplying *s, struct wb_node *node, struct wb_err *err)
 static int item_arrived(void *arg, const struct wb_fetch_item *item, struct wb_err *err)
 {
 	struct supplying *s = arg;
-	struct wanted *w = wanted_find(s, &item->digest);
 
-	for (size_t i = 0; w && i < w->nodes.n; i++)
-		if (landed(s, w->nodes.items[i], err))
+	for (size_t i = wanted_from(s, &item->digest); is_of(s, i, &item->digest); i++)
+		if (landed(s, s->wanted.items[i].node, err))
 			return -1;
 	return 0;
 }
@@ -442,11 +446,14 @@ int wb_remotes_supply(void *arg, struct wb_node *const *nodes, size_t n,
 
 	for (size_t i = 0; i < n; i++) {
 		if (!wb_store_has(s.r->store, &nodes[i]->content.digest, nodes[i]->content.size))
-			wanted_add(&s, nodes[i]);
+			*wb_vec_push(&s.wanted) = (struct wanted){.node = nodes[i]};
 		else if (landed(&s, nodes[i], err))
 			return -1;
 	}
-	return s.by_digest ? fetch_chosen(s.r, is_wanted, &s, &listener, err) : 0;
+	if (!s.wanted.n)
+		return 0;
+	qsort(s.wanted.items, s.wanted.n, sizeof(*s.wanted.items), by_digest);
+	return fetch_chosen(s.r, is_wanted, &s, &listener, err);
 }
 
 void wb_remotes_lock(struct wb_lockfile *out, const struct wb_remotes *r)

@@ -179,8 +179,9 @@ int wb_transfer(const struct wb_place *src, const struct wb_place *dst, const st
 	copy.platforms = t.platforms.items;
 	copy.n_platforms = t.platforms.n;
 	t.from = wb_place_open(src, WB_TRANSPORT_READ, &t.opts, err);
-	if (t.from)
-		t.to = wb_place_open(dst, WB_TRANSPORT_WRITE, &t.opts, err);
+	if (!t.from)
+		return -1;
+	t.to = wb_place_open(dst, WB_TRANSPORT_WRITE, &t.opts, err);
 	if (!t.to || move_shown(&t, &copy, args, err))
 		return -1;
 	tell(&t, now() - start);
