@@ -53,12 +53,3 @@ digests() {
 	skopeo inspect --raw "oci-archive:$1" | jq -r '.layers[].digest'
 }
 t_eq "$(digests "$T_TMP/2.tar")" "$(digests "$T_TMP/1.tar")" 'layers'
-
-t_case 'where the others were fetched, a new shard is fetched alone'
-BUILDKIT=$first
-seeded hub3 9000000 >"$T_TMP/repo/model-2.safetensors"
-hub_commit acme/tiny "$T_TMP/repo" '"revision": "main"' >/dev/null
-bk "$m" "${hf[@]}"
-t_rc 0
-t_le "$(($(sent | grep -oE '[0-9]+' | head -n 1) - $(grep -oE '[0-9]+' <<<"$before" | head -n 1)))" \
-	9100000 'bytes that the hub sent'

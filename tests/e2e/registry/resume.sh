@@ -147,7 +147,7 @@ t_le "$(share_sent)" 2100 'sent, in thousandths of the layer'
 t_case 'one that never does otherwise ends with one line'
 again
 faults '{"early_put": 1000, "refuse": ["PATCH", 405]}'
-t_ok image_of "$T_TMP/medium" medium 8000000
+t_ok image_of "$T_TMP/medium" medium 40000000
 t_run "$WBUILD" push "oci:$T_TMP/medium" "127.0.0.1:$proxy_port/early-always:t"
 t_rc 1
 one_line_error "$err" || t_fail "not one error line: $err"
