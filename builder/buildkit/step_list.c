@@ -86,6 +86,7 @@ static int write_lock(struct wb_run *r, struct wb_remotes *remotes, struct wb_er
 			r->config.sources.items[i].mount);
 	if (wb_remotes_add_to(&tree, remotes, err))
 		return -1;
+	wb_remotes_shown_enough(remotes);
 	wb_remotes_lock(&lock, remotes);
 	wb_autofree char *text = wb_lockfile_dump(&lock);
 

@@ -82,7 +82,7 @@ while read -r command; do
 	t_rc 0
 	t_no_match "$err" 'wbuild: (warning|error):.*(unknown|deprecated)|Traceback'
 done < <(awk '/^```/ { inside = !inside && $0 == "```sh"; next } inside && NF && !/^#/' README.md)
-t_eq "$n" "10" 'commands'
+t_eq "$n" "11" 'commands'
 t_ok skopeo inspect --tls-verify=false "docker://127.0.0.1:$reg_port/me/model:v1"
 t_ok test -s "$T_TMP/minilm/model.html"
 t_eq "$(jq -r '.sources[0].files | map(.path) | join(" ")' "$T_TMP/minilm/wbuild.lock")" \
