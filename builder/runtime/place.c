@@ -177,6 +177,7 @@ int wb_place(char **hf_moved, const struct wb_bundle_manifest *m, const char *fr
 			continue;
 		if (!is_hub(m, mount) || !can_move(err))
 			return -1;
+		wb_err_clear(err);
 		moved = true;
 	}
 	*hf_moved = moved ? wb_path_join(from, m->hf_cache + 1) : NULL;

@@ -227,8 +227,9 @@ t_time replica -e WBUILD_DEADLINE=1 -- /bin/sh -c 'echo ran'
 t_rc 1
 t_match "$err" 'fetching passed its deadline of 1 s'
 t_le "$ms" 8000 'milliseconds'
+sent=$(curl -sS "$HUB_URL/-/sent" | jq .bytes)
 replica --name slow -- /bin/sh -c 'echo ran' >"$T_TMP/slow" 2>&1 </dev/null &
-t_ok t_wait 20 bash -c "[ \$(curl -sS $HUB_URL/-/sent | jq .bytes) -gt 100000 ]"
+t_ok t_wait 40 bash -c "[ \$(curl -sS $HUB_URL/-/sent | jq .bytes) -gt $((sent + 100000)) ]"
 t0=$SECONDS
 podman_ stop -t 30 slow >/dev/null
 wait $!
