@@ -209,8 +209,11 @@ static void test_rate_limit(void **state)
 
 	for (size_t i = 0; i < WB_ARRAY_LEN(s); i++)
 		assert_true(s[i].got == BIG && !s[i].wrong);
-	assert_true(
-		t > 1.1); /* 9 MiB at 6 MiB/s: no faster; how much slower is the machine's affair */
+	/* 9 MiB at 6 MiB/s; under ThreadSanitizer the time is not the limiter's alone */
+	assert_true(t > 1.1);
+#ifndef __SANITIZE_THREAD__
+	assert_true(t < 3.0);
+#endif
 }
 
 static void test_perform_among_others(void **state)
