@@ -79,10 +79,9 @@ static void hint_names(const struct wb_layout_index *x, struct wb_err *err)
 	size_t n = 0;
 
 	wb_vec_foreach (d, &x->entries) {
-		const char *name = entry_name(d);
+		const struct wb_digest_text digest = wb_digest_text(&d->digest);
+		const char *name = entry_name(d) ? entry_name(d) : digest.s;
 
-		if (!name)
-			name = wb_digest_text(&d->digest).s;
 		if (n + strlen(name) + 8 > sizeof(names)) {
 			snprintf(names + n, sizeof(names) - n, ", …");
 			break;

@@ -219,9 +219,9 @@ static void start_state(struct wb_upload *u)
 int wb_upload_begin(struct wb_upload *u, const char *from, struct wb_err *err)
 {
 	WB_AUTO(wb_http_result_release) struct wb_http_result r = WB_HTTP_RESULT_INIT;
-	const char *digest = wb_digest_text(&u->d->digest).s;
 	wb_autofree char *url = from ? wb_registry_url(u->reg, u->h, err,
-					       "blobs/uploads/?mount=%s&from=%s", digest, from)
+					       "blobs/uploads/?mount=%s&from=%s",
+					       wb_digest_text(&u->d->digest).s, from)
 	                             : wb_registry_url(u->reg, u->h, err, "blobs/uploads/");
 	wb_autofree char *scopes = from ? wb_asprintf("%s repository:%s:pull", u->reg->push, from)
 	                                : wb_strdup(u->reg->push);

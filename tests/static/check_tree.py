@@ -161,9 +161,17 @@ def calls(tree, names):
                 yield path, number, m.group(1)
 
 
+# The text inside a struct that a function returned by value ends with the statement.
+DANGLING = re.compile(r"=[^=;(]*\bwb_\w+\([^;]*\)\.s;")
+
+
 def check_banned(tree):
     for path, number, name in calls(tree, BANNED):
         tree.say(path, number, f"calls {name}()")
+    for path in tree.files(".c", ".h", under=FOLDERS):
+        for number, line in enumerate(blank(tree.read(path)).splitlines(), 1):
+            if DANGLING.search(line):
+                tree.say(path, number, "points into a value that is gone after this statement")
 
 
 def check_allocation(tree):

@@ -44,6 +44,8 @@ holds libraries "$T_SRC"
 t_case 'no function that bounds nothing, is not thread safe or starts a shell'
 plant base/x.c <<<$'/* strcpy( in a comment */\nint f(void) { return system("sprintf("); }'
 finds banned '^base/x.c:2: calls system'
+plant base/x.c <<<'void f(void) { const char *t = wb_digest_text(d).s; }'
+finds banned '^base/x.c:1: points into'
 holds banned "$T_SRC"
 
 t_case 'memory comes from base/alloc.c alone'
