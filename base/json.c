@@ -43,10 +43,15 @@ json_t *wb_json_parse(const char *p, size_t n, const char *what, struct wb_err *
 	}
 	json_t *j = json_loadb(p, n, JSON_REJECT_DUPLICATES, &e);
 
-	if (!j)
-		wb_err_set(err, WB_ERR_FORMAT, "%s: not valid JSON: line %d, column %d: %s", what,
-			e.line, e.column, e.text);
-	return j;
+	if (j)
+		return j;
+	/* jansson ends with "near '…'" and text of the document, which may be a token's. */
+	const char *near = strstr(e.text, " near ");
+	int n_text = (int)(near ? near - e.text : (ptrdiff_t)strlen(e.text));
+
+	wb_err_set(err, WB_ERR_FORMAT, "%s: not valid JSON: line %d, column %d: %.*s", what, e.line,
+		e.column, n_text, e.text);
+	return NULL;
 }
 
 static char *dump(const json_t *j, size_t flags)

@@ -13,7 +13,8 @@
 
 #define WB_JSON_DEPTH_MAX 64
 
-/* what names the document in errors ("manifest of …"). -> new reference. */
+/* what names the document in errors ("manifest of …"), which say where and quote nothing: it may
+ * hold a secret. -> new reference. */
 json_t *wb_json_parse(const char *p, size_t n, const char *what, struct wb_err *err);
 char *wb_json_dump(const json_t *j);        /* compact; the caller frees */
 char *wb_json_dump_indent(const json_t *j); /* indent 2, newline at the end */

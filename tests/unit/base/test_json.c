@@ -23,6 +23,22 @@ static void bad_documents_say_where(void **state)
 	}
 }
 
+/* A token file or a login file that is damaged, say. */
+static void errors_quote_nothing_of_the_document(void **state)
+{
+	static const char *const bad[] = {"hunter2", "{\"auth\":\"hunter2\" x}",
+		"{\"auth\":\"hunter2", "{\"hunter2\":1,\"hunter2\":2}", "[\"hunter2\"] \"hunter2\"",
+		"{\"auth\":hunter2}"};
+
+	for (size_t i = 0; i < WB_ARRAY_LEN(bad); i++) {
+		struct wb_err err = WB_ERR_INIT;
+
+		assert_null(parse(bad[i], &err));
+		assert_contains(err.text, "not valid JSON: line 1, column ");
+		assert_null(strstr(err.text, "hunter"));
+	}
+}
+
 static void depth_is_bounded_outside_of_strings(void **state)
 {
 	struct wb_err err = WB_ERR_INIT;
@@ -125,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_documents_say_where),
+		cmocka_unit_test(errors_quote_nothing_of_the_document),
 		cmocka_unit_test(depth_is_bounded_outside_of_strings),
 		cmocka_unit_test(a_million_brackets_do_not_overflow_the_stack),
 		cmocka_unit_test(members_are_checked),
