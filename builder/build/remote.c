@@ -343,8 +343,13 @@ int wb_remotes_preview(struct wb_tree *t, struct wb_remotes *r, struct wb_err *e
 
 			if (f->size == WB_SIZE_UNKNOWN)
 				item->size = 0;
-			if (!f->known.has_sha256)
-				wb_sha256_once(&item->digest, f->identity, strlen(f->identity));
+			if (f->known.has_sha256)
+				continue;
+			wb_autofree char *name =
+				f->identity ? wb_strdup(f->identity)
+					    : wb_asprintf("%s\n%s", item->label, f->path);
+
+			wb_sha256_once(&item->digest, name, strlen(name));
 		}
 		if (wb_remote_layout_add(t, s, r->store, err))
 			return -1;

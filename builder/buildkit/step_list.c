@@ -33,7 +33,8 @@ static json_t *listing_json(const struct wb_remote_source *s)
 			wb_json_set_u64(file, "size", f->size);
 		wb_json_set_text(file, "etag", f->etag);
 		wb_json_set_text(file, "version", f->version);
-		wb_json_set_text(file, "identity", f->identity);
+		if (f->identity)
+			wb_json_set_text(file, "identity", f->identity);
 		add_digest(file, f);
 		wb_json_append(files, file);
 	}
