@@ -177,7 +177,7 @@ static int add_blob(struct blob *b, struct wb_err *err)
 		wb_autofree char *own = wb_asprintf("azure:%s/%s:%s:%llu", page->scope,
 			b->name.data, f->etag, (unsigned long long)b->size);
 
-		f->identity = wb_known_identity(&f->known, b->size, own);
+		f->identity = wb_known_identity(&f->known, b->size, *f->etag ? own : NULL);
 	}
 	b->have_size = b->directory = false;
 	wb_buf_clear(&b->name);

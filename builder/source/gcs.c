@@ -118,7 +118,7 @@ static int add_object(struct wb_page *page, const json_t *item, struct wb_err *e
 	wb_autofree char *own = wb_asprintf("gs:%s/%s#%s:%s:%llu", page->scope, name, f->version,
 		f->etag, (unsigned long long)size);
 
-	f->identity = wb_known_identity(&f->known, size, own);
+	f->identity = wb_known_identity(&f->known, size, *f->version || *f->etag ? own : NULL);
 	return 0;
 }
 

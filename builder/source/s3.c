@@ -232,23 +232,30 @@ static int add_object(struct object *o, struct wb_err *err)
 
 	if (!o->have_size || !o->key.len)
 		return wb_err_set(err, WB_ERR_FORMAT, "an object without key or size");
-	o->have_size = false;
-	if (!path)
-		return 0;
-	struct wb_remote_file *f = wb_listing_add(page->l, path, o->size, err);
+	struct wb_remote_file *f = path ? wb_listing_add(page->l, path, o->size, err) : NULL;
 
-	if (!f)
+	if (path && !f)
 		return -1;
-	free(f->etag);
-	f->etag = wb_etag_text(o->etag.data);
-	wb_known_md5_hex(&f->known, f->etag);
-	wb_autofree char *own = wb_asprintf(
-		"s3:%s/%s:%s:%llu", page->scope, key, f->etag, (unsigned long long)o->size);
-	/* "<md5 of md5s>-<parts>" is about content too. */
-	wb_autofree char *multi =
-		wb_asprintf("s3-parts:%s:%llu", f->etag, (unsigned long long)o->size);
+	if (f) {
+		free(f->etag);
+		f->etag = wb_etag_text(o->etag.data);
+		wb_known_md5_hex(&f->known, f->etag);
+		wb_autofree char *own = wb_asprintf(
+			"s3:%s/%s:%s:%llu", page->scope, key, f->etag, (unsigned long long)o->size);
+		/* "<md5 of md5s>-<parts>" is about content too. */
+		wb_autofree char *multi =
+			wb_asprintf("s3-parts:%s:%llu", f->etag, (unsigned long long)o->size);
 
-	f->identity = wb_known_identity(&f->known, o->size, strchr(f->etag, '-') ? multi : own);
+		/* Without an etag nothing tells when the object was replaced. */
+		f->identity = wb_known_identity(&f->known, o->size,
+			strchr(f->etag, '-') ? multi
+			: *f->etag           ? own
+					     : NULL);
+	}
+	/* The next one may say less, and must not be taken for this one. */
+	o->have_size = false;
+	wb_buf_clear(&o->key);
+	wb_buf_clear(&o->etag);
 	return 0;
 }
 

@@ -38,7 +38,7 @@ struct wb_known {
 
 /* 32 hex digits: an MD5 in an S3-like etag. */
 bool wb_known_md5_hex(struct wb_known *k, const char *etag);
-/* The best name for the bytes: by digest, else `fallback` (copied). */
+/* The best name for the bytes: by digest, else `fallback` (copied), which may be NULL. */
 char *wb_known_identity(const struct wb_known *k, uint64_t size, const char *fallback);
 
 #define WB_SIZE_UNKNOWN UINT64_MAX
@@ -49,7 +49,7 @@ struct wb_remote_file {
 	char *etag;     /* the source's own, without W/ and quotes; "" when it has none */
 	char *version;  /* object version or generation; "" when it has none */
 	char *url;      /* kinds that hand out addresses; else NULL */
-	char *identity; /* equal text means equal bytes, wherever it comes from */
+	char *identity; /* equal text means equal bytes, wherever it comes from; NULL: none known */
 	struct wb_known known;
 	bool encoded; /* stored with a Content-Encoding that must be asked for */
 };

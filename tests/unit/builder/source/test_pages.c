@@ -50,6 +50,32 @@ static void test_s3(void **state)
 	assert_string_equal(l.files.items[1].identity, "s3-parts:" EMPTY_MD5 "-3:99999999999");
 }
 
+/* A server that leaves things out: what the object before it had is not this one's. */
+static void test_s3_leaves_out(void **state)
+{
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_listing_release) struct wb_listing l = WB_LISTING_INIT;
+	const struct wb_prefix p = {.prefix = "", .skip = 0};
+
+	assert_ok(parse(wb_s3_page_parse, &l, NULL, &p,
+			  "<ListBucketResult><Contents><Key>a</Key><Size>5</Size><ETag>" EMPTY_MD5
+			  "</ETag></Contents><Contents><Key>b</Key><Size>5</Size></Contents>"
+			  "</ListBucketResult>",
+			  &err),
+		&err);
+	assert_int_equal(l.files.n, 2);
+	assert_string_equal(l.files.items[0].identity, "md5:" EMPTY_MD5 ":5");
+	assert_string_equal(l.files.items[1].etag, "");
+	assert_false(l.files.items[1].known.has[WB_HASH_MD5]);
+	/* Else a replaced object would be taken from the store as it was. */
+	assert_null(l.files.items[1].identity);
+	assert_err(parse(wb_s3_page_parse, &l, NULL, &p,
+			   "<ListBucketResult><Contents><Key>c</Key><Size>5</Size></Contents>"
+			   "<Contents><Size>5</Size></Contents></ListBucketResult>",
+			   &err),
+		&err, WB_ERR_FORMAT);
+}
+
 static void test_gcs(void **state)
 {
 	struct wb_err err = WB_ERR_INIT;
@@ -207,6 +233,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_s3),
+		cmocka_unit_test(test_s3_leaves_out),
 		cmocka_unit_test(test_gcs),
 		cmocka_unit_test(test_azure),
 		cmocka_unit_test(test_bad_pages),
