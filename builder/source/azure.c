@@ -71,13 +71,11 @@ static int find_account(struct azure *s, const struct wb_remote *r, struct wb_er
 			r->src->uri.text);
 		return wb_err_hint(err, "write azure://ACCOUNT/CONTAINER/PATH");
 	}
-	const char *e = s->creds.endpoint;
-	size_t n = e ? strlen(e) : 0;
-
-	while (n && e[n - 1] == '/')
-		n--;
-	s->endpoint = e ? wb_strndup(e, n)
-	                : wb_asprintf("https://%s.blob.core.windows.net", s->creds.account);
+	s->endpoint = s->creds.endpoint
+	                      ? wb_endpoint(s->creds.endpoint, "the storage account", err)
+	                      : wb_asprintf("https://%s.blob.core.windows.net", s->creds.account);
+	if (!s->endpoint)
+		return -1;
 	s->scope = wb_asprintf("%s/%s", s->endpoint, r->src->uri.bucket);
 	return 0;
 }
@@ -89,11 +87,8 @@ static int azure_open(struct wb_remote *r, struct wb_err *err)
 	r->state = s;
 	if (find_credentials(s, r, err))
 		return -1;
-	if (s->secret_missing) {
-		wb_err_set(err, WB_ERR_AUTH, "the secret \"%s\" was not found",
-			r->src->auth.secret_name);
-		return wb_secrets_hint(err, r->src->auth.secret_name);
-	}
+	if (s->secret_missing)
+		return wb_secrets_missing(err, r->src->auth.secret_name);
 	return find_account(s, r, err);
 }
 

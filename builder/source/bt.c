@@ -27,14 +27,11 @@ static int bt_open(struct wb_remote *r, struct wb_err *err)
 {
 	struct bt *s = wb_zalloc(sizeof(*s));
 	const char *base = wb_env("BASETEN_API_URL"), *name = r->src->auth.secret_name;
-	size_t n;
 
 	r->state = s;
-	if (!base)
-		base = "https://api.baseten.co";
-	for (n = strlen(base); n && base[n - 1] == '/'; n--)
-		;
-	s->base = wb_strndup(base, n);
+	s->base = wb_endpoint(base ? base : "https://api.baseten.co", "BASETEN_API_URL", err);
+	if (!s->base)
+		return -1;
 	wb_err_clear(err);
 	WB_AUTO(wb_secret_unrefp)
 	struct wb_secret *key = name ? wb_secrets_find(r->o.secrets, name, err) : NULL;

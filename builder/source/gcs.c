@@ -14,17 +14,16 @@ struct gcs {
 	bool secret_missing;
 };
 
-static char *find_base(const struct gcs *s)
+static char *find_base(const struct gcs *s, struct wb_err *err)
 {
-	const char *e = wb_env("STORAGE_EMULATOR_HOST");
+	const char *e = wb_env("STORAGE_EMULATOR_HOST"), *own = s->creds.base_url;
 
 	if (!e)
-		e = s->creds.base_url ? s->creds.base_url : "https://storage.googleapis.com";
-	size_t n = strlen(e);
+		return wb_endpoint(
+			own ? own : "https://storage.googleapis.com", "gcs_base_url", err);
+	wb_autofree char *full = wb_asprintf("%s%s", strstr(e, "://") ? "" : "http://", e);
 
-	while (n && e[n - 1] == '/')
-		n--;
-	return wb_asprintf("%s%.*s", strstr(e, "://") ? "" : "http://", (int)n, e);
+	return wb_endpoint(full, "STORAGE_EMULATOR_HOST", err);
 }
 
 static int find_credentials(struct gcs *s, const struct wb_remote *r, struct wb_err *err)
@@ -59,13 +58,10 @@ static int gcs_open(struct wb_remote *r, struct wb_err *err)
 	r->state = s;
 	if (find_credentials(s, r, err))
 		return -1;
-	if (s->secret_missing) {
-		wb_err_set(err, WB_ERR_AUTH, "the secret \"%s\" was not found",
-			r->src->auth.secret_name);
-		return wb_secrets_hint(err, r->src->auth.secret_name);
-	}
-	s->base = find_base(s);
-	return 0;
+	if (s->secret_missing)
+		return wb_secrets_missing(err, r->src->auth.secret_name);
+	s->base = find_base(s, err);
+	return s->base ? 0 : -1;
 }
 
 static void gcs_free(void *state)

@@ -65,14 +65,12 @@ static int hf_open(struct wb_remote *r, struct wb_err *err)
 {
 	struct hf *s = wb_zalloc(sizeof(*s));
 	const char *endpoint = wb_env("HF_ENDPOINT");
-	size_t n;
 
 	r->state = s;
-	if (!endpoint)
-		endpoint = "https://huggingface.co";
-	for (n = strlen(endpoint); n && endpoint[n - 1] == '/'; n--)
-		;
-	s->endpoint = wb_strndup(endpoint, n);
+	s->endpoint =
+		wb_endpoint(endpoint ? endpoint : "https://huggingface.co", "HF_ENDPOINT", err);
+	if (!s->endpoint)
+		return -1;
 	switch (r->src->uri.hf_kind) {
 	case WB_HF_MODEL:
 		s->prefix = "";

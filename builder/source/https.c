@@ -25,10 +25,8 @@ static int https_open(struct wb_remote *r, struct wb_err *err)
 
 	if (err->code != WB_OK)
 		return -1;
-	if (!secret && auth->secret_name && auth->secret_explicit) {
-		wb_err_set(err, WB_ERR_AUTH, "the secret \"%s\" was not found", auth->secret_name);
-		return wb_secrets_hint(err, auth->secret_name);
-	}
+	if (!secret && auth->secret_name && auth->secret_explicit)
+		return wb_secrets_missing(err, auth->secret_name);
 	if (!secret)
 		return 0;
 	/* "Basic …" and the like as they are; a bare token is a bearer's. */

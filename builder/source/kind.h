@@ -48,6 +48,9 @@ int wb_remote_get(struct wb_http_result *out, struct wb_remote *r, wb_remote_mak
 struct wb_refusal wb_refusal_of_result(const struct wb_http_result *res);
 void wb_remote_header(struct wb_remote_request *rq, const char *fmt, ...) WB_PRINTF(2, 3);
 void wb_remote_secret_header(struct wb_remote_request *rq, struct wb_secret *steal);
+/* The address of a service without slashes at its end, or NULL when it is none of http or https.
+ * what: where it is written, for the error. */
+char *wb_endpoint(const char *text, const char *what, struct wb_err *err);
 /* An etag without W/ and quotes. */
 char *wb_etag_text(const char *value);
 /* Base64 of exactly the kind's size, as cloud APIs write digests; false otherwise. */

@@ -19,31 +19,27 @@ struct s3 {
 	bool secret_missing;
 };
 
-static const char *first_env(const char *a, const char *b)
+/* *out stays NULL for AWS itself. */
+static int find_endpoint(char **out, const struct wb_uri *u, struct wb_err *err)
 {
-	return wb_env(a) ? wb_env(a) : b ? wb_env(b) : NULL;
-}
+	static const char *const r2[] = {"R2_ENDPOINT_URL", NULL},
+				 *const cw[] = {"CW_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", NULL},
+				 *const aws[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", NULL};
+	const char *const *names = u->scheme == WB_SCHEME_R2   ? r2
+	                           : u->scheme == WB_SCHEME_CW ? cw
+	                                                       : aws;
 
-static char *find_endpoint(const struct wb_uri *u)
-{
-	const char *e = NULL;
-
-	if (u->scheme == WB_SCHEME_R2) {
-		e = wb_env("R2_ENDPOINT_URL");
-		if (!e)
-			return wb_asprintf("https://%s.r2.cloudflarestorage.com", u->account);
-	} else if (u->scheme == WB_SCHEME_CW) {
-		e = first_env("CW_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3");
-	} else {
-		e = first_env("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL");
+	while (*names && !wb_env(*names))
+		names++;
+	if (*names) {
+		*out = wb_endpoint(wb_env(*names), *names, err);
+		return *out ? 0 : -1;
 	}
-	if (!e)
-		return NULL;
-	size_t n = strlen(e);
-
-	while (n && e[n - 1] == '/')
-		n--;
-	return wb_strndup(e, n);
+	if (u->scheme == WB_SCHEME_R2)
+		*out = wb_asprintf("https://%s.r2.cloudflarestorage.com", u->account);
+	else if (u->scheme == WB_SCHEME_CW)
+		*out = wb_strdup("https://cwobject.com");
+	return 0;
 }
 
 static const char *default_region(enum wb_scheme scheme)
@@ -92,16 +88,10 @@ static int s3_open(struct wb_remote *r, struct wb_err *err)
 	const struct wb_uri *u = &r->src->uri;
 
 	r->state = s;
-	s->endpoint = find_endpoint(u);
-	if (u->scheme == WB_SCHEME_CW && !s->endpoint)
-		s->endpoint = wb_strdup("https://cwobject.com");
-	if (find_credentials(s, r, err))
+	if (find_endpoint(&s->endpoint, u, err) || find_credentials(s, r, err))
 		return -1;
-	if (s->secret_missing) {
-		wb_err_set(err, WB_ERR_AUTH, "the secret \"%s\" was not found",
-			r->src->auth.secret_name);
-		return wb_secrets_hint(err, r->src->auth.secret_name);
-	}
+	if (s->secret_missing)
+		return wb_secrets_missing(err, r->src->auth.secret_name);
 	/* A region that was set for AWS says nothing about others. */
 	bool aws = u->scheme == WB_SCHEME_S3;
 

@@ -204,8 +204,9 @@ struct wb_secret *wb_secrets_legacy(
 	return wb_secrets_file(file, path, err);
 }
 
-int wb_secrets_hint(struct wb_err *err, const char *name)
+int wb_secrets_missing(struct wb_err *err, const char *name)
 {
+	wb_err_set(err, WB_ERR_AUTH, "the secret \"%s\" was not found", name);
 	return wb_err_hint(err,
 		"give it with --secret id=%s,src=FILE, in WBUILD_SECRET_%s, or as /run/secrets/%s",
 		name, name, name);

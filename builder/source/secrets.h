@@ -29,8 +29,8 @@ struct wb_secret *wb_secrets_legacy(
 struct wb_secret *wb_secrets_env(const char *variable);
 /* A file as a secret, white space at its end cut; NULL as wb_secrets_find(). */
 struct wb_secret *wb_secrets_file(const char *name, const char *path, struct wb_err *err);
-/* Hint for a secret that was not found: how to give it. */
-int wb_secrets_hint(struct wb_err *err, const char *name);
+/* A secret that the config names was not found, and how to give it. -> -1 */
+int wb_secrets_missing(struct wb_err *err, const char *name);
 
 static inline void wb_secrets_freep(struct wb_secrets **s)
 {

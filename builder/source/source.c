@@ -295,6 +295,27 @@ void wb_remote_learn(struct wb_remote_file *f, const struct wb_http_req *req)
 	}
 }
 
+char *wb_endpoint(const char *text, const char *what, struct wb_err *err)
+{
+	const char *host = wb_str_starts(text, "https://")  ? text + 8
+	                   : wb_str_starts(text, "http://") ? text + 7
+	                                                    : "";
+	size_t n = strlen(text);
+
+	if (!*host || *host == '/') {
+		wb_autofree char *safe = wb_url_redact(text);
+		wb_autofree char *shown = wb_text_quote(safe, 200);
+
+		wb_err_set(err, WB_ERR_USAGE, "%s: \"%s\" is not the address of a service", what,
+			shown);
+		wb_err_hint(err, "write https://HOST, or http://HOST:PORT for one on this machine");
+		return NULL;
+	}
+	while (text[n - 1] == '/')
+		n--;
+	return wb_strndup(text, n);
+}
+
 char *wb_etag_text(const char *value)
 {
 	if (!value)
