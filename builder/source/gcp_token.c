@@ -13,6 +13,7 @@
 #define SCOPE "https://www.googleapis.com/auth/devstorage.read_only"
 #define TOKEN_MAX (1u << 20)
 #define LIFETIME 3600
+#define LIFETIME_MAX 86400 /* as many seconds as we believe */
 
 void wb_gcp_creds_release(struct wb_gcp_creds *c)
 {
@@ -212,6 +213,7 @@ static json_t *post(struct wb_http *http, const char *url, char *body, bool form
 	p.body_len = strlen(body);
 	p.authorization = authorization;
 	p.idempotent = true;
+	p.no_redirect = true; /* the body holds the secret */
 	p.body_limit = TOKEN_MAX;
 	int rc = wb_http_perform(&res, http, &p, err);
 
@@ -226,7 +228,7 @@ static json_t *post(struct wb_http *http, const char *url, char *body, bool form
 	return wb_json_parse(res.response.body.data, res.response.body.len, doing, err);
 }
 
-static int keep_token(struct wb_gcp_creds *c, const char *token, int64_t expires)
+static void keep_token(struct wb_gcp_creds *c, const char *token, uint64_t lifetime)
 {
 	char *line = wb_asprintf("Bearer %s", token);
 	/* Registered bare: that is how it could show up. */
@@ -235,20 +237,20 @@ static int keep_token(struct wb_gcp_creds *c, const char *token, int64_t expires
 	wb_secret_unref(bare);
 	wb_secret_unref(c->bearer);
 	c->bearer = wb_secret_new_brief("access token", line, strlen(line));
-	c->expires = expires;
+	c->expires = (int64_t)time(NULL) + (int64_t)lifetime;
 	wb_wipe(line, strlen(line));
 	free(line);
-	return 0;
 }
 
 static int keep_answer(struct wb_gcp_creds *c, const json_t *j, struct wb_err *err)
 {
+	uint64_t lifetime = wb_json_u64_opt(j, "expires_in", LIFETIME);
 	const char *token;
 
 	if (wb_json_str(&token, j, "access_token", "token answer", err))
 		return -1;
-	return keep_token(c, token,
-		(int64_t)time(NULL) + (int64_t)wb_json_u64_opt(j, "expires_in", LIFETIME));
+	keep_token(c, token, lifetime < LIFETIME_MAX ? lifetime : LIFETIME_MAX);
+	return 0;
 }
 
 static int token_of_account(struct wb_gcp_creds *c, struct wb_http *http, struct wb_err *err)
@@ -335,7 +337,8 @@ static int impersonate(struct wb_gcp_creds *c, struct wb_http *http, struct wb_e
 	}
 	if (wb_json_str(&token, j, "accessToken", "impersonation answer", err))
 		return -1;
-	return keep_token(c, token, (int64_t)time(NULL) + LIFETIME);
+	keep_token(c, token, LIFETIME);
+	return 0;
 }
 
 static int token_of_identity(struct wb_gcp_creds *c, struct wb_http *http, struct wb_err *err)

@@ -158,6 +158,7 @@ int wb_sts_assume(
 	p.body = body;
 	p.body_len = strlen(body);
 	p.idempotent = true;
+	p.no_redirect = true; /* the body holds the token */
 	int rc = wb_http_perform(&res, http, &p, err);
 
 	wb_wipe(body, strlen(body));
