@@ -6,7 +6,7 @@
 #
 # Groups: build (compile wbuild), test (run its tests), peers (the foreign tools it is tested
 # against), bench (benchmarks), quickstart (the model that examples/quickstart.sh packs), lint
-# (static checks).
+# (static checks, fuzzing, coverage).
 # Only apt is assumed. A run with nothing to do asks dpkg and changes nothing.
 
 packages_of() {
@@ -34,7 +34,7 @@ packages_of() {
 		echo tesseract-ocr-eng
 		;;
 	lint)
-		echo clang clang-format clang-tidy libclang-rt-14-dev shellcheck
+		echo clang clang-format clang-tidy libclang-rt-14-dev shellcheck gcovr
 		;;
 	*)
 		echo "packages: no group named \"$1\"" >&2

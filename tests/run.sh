@@ -104,6 +104,16 @@ fuzz_replay() {
 	done
 }
 
+# The unit tests once more, counting the lines that they run; a folder with too few fails.
+coverage() {
+	build coverage || return
+	find build/coverage -name '*.gcda' -delete # what earlier runs counted
+	unit coverage
+	say 'lines run, by folder and file; every line in out/coverage/index.html'
+	python3 tests/lib/coverage.py build/coverage out/coverage | tee "$work/coverage.log"
+	grep -E '^(not )?ok - ' "$work/coverage.log" >>"$log" || result 'not ok' 'coverage report'
+}
+
 run() {
 	case $1 in
 	unit) need build test && unit dev ;;
@@ -115,6 +125,7 @@ run() {
 		need build test peers && files tests/e2e/"$1"/*.sh
 		;;
 	fault) need build test peers && files tests/fault/*.sh ;;
+	coverage) need build test lint && coverage ;;
 	fuzz-replay) need build test lint && fuzz_replay ;;
 	bench-small) need build test peers bench && files tests/bench/small.sh tests/bench/push.sh ;;
 	*.sh) need build test peers && files "$1" ;;
