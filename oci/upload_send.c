@@ -219,10 +219,10 @@ static void start_state(struct wb_upload *u)
 int wb_upload_begin(struct wb_upload *u, const char *from, struct wb_err *err)
 {
 	WB_AUTO(wb_http_result_release) struct wb_http_result r = WB_HTTP_RESULT_INIT;
-	wb_autofree char *url = from ? wb_registry_url(u->reg, u->h, err,
-					       "blobs/uploads/?mount=%s&from=%s",
-					       wb_digest_text(&u->d->digest).s, from)
-	                             : wb_registry_url(u->reg, u->h, err, "blobs/uploads/");
+	wb_autofree char *url =
+		from ? wb_registry_url(u->reg, u->h, err, "blobs/uploads/?mount=%s&from=%s",
+			       wb_digest_text(&u->d->digest).s, from)
+		     : wb_registry_url(u->reg, u->h, err, "blobs/uploads/");
 	wb_autofree char *scopes = from ? wb_asprintf("%s repository:%s:pull", u->reg->push, from)
 	                                : wb_strdup(u->reg->push);
 	struct wb_http_params p = WB_HTTP_PARAMS_INIT;

@@ -94,7 +94,7 @@ static void the_region_is_learned(void **state)
 			.status = 400,
 			.times = 1,
 			.body = "<Error><Code>AuthorizationHeaderMalformed</"
-	                        "Code><Region>eu-west-3</Region></Error>"}};
+				"Code><Region>eu-west-3</Region></Error>"}};
 
 	source_make(&src, "s3://bucket", NULL);
 	login(a);
