@@ -177,5 +177,8 @@ bool wb_url_host_is_loopback(const char *url);
 bool wb_url_same_origin(const char *a, const char *b);
 /* Date header or Retry-After value to seconds from now (>= 0), or -1. */
 long wb_http_retry_after(const char *value);
+/* RateLimit: "api";r=0;t=55 (draft-ietf-httpapi-ratelimit-headers): seconds until the window ends
+ * when nothing is left in it, else -1. */
+long wb_http_rate_limit_wait(const char *value);
 
 #endif

@@ -31,9 +31,7 @@ long wb_http_retry_after(const char *value)
 	return when > now ? (long)(when - now) : 0;
 }
 
-/* RateLimit: "api";r=0;t=55 (draft-ietf-httpapi-ratelimit-headers): the seconds until the window
- * ends when nothing is left in it, else -1. */
-static long rate_limit_wait(const char *value)
+long wb_http_rate_limit_wait(const char *value)
 {
 	const char *r = value ? strstr(value, ";r=") : NULL;
 	const char *t = value ? strstr(value, ";t=") : NULL;
@@ -94,7 +92,7 @@ static double wait_for(const struct wb_http_req *req, bool *asked)
 
 	*asked = false;
 	if (req->r.status) {
-		s = rate_limit_wait(wb_http_header(req, "RateLimit"));
+		s = wb_http_rate_limit_wait(wb_http_header(req, "RateLimit"));
 		if (s < 0)
 			s = wb_http_retry_after(wb_http_header(req, "Retry-After"));
 	}

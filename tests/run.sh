@@ -5,15 +5,18 @@
 #   tests/run.sh SUITE...       these (see suites below); "all" is what CI runs
 #   tests/run.sh FILE.sh...     these test files alone
 #
-# Ends with "N passed, N failed, N skipped" over everything; exit status 1 when something failed
-# or nothing was run.
+# WBUILD_TEST_FULL=1 makes the suites that sample (fuzz, fault, hostile) try everything; it takes
+# hours. tests/reliability.sh is that.
+#
+# Ends with what was counted ("# counts CLASS: …" of the test files) and "N passed, N failed,
+# N skipped" over everything; exit status 1 when something failed or nothing was run.
 
 cd "$(dirname "$0")/.." || exit 1
 . tests/packages.sh
 
 suites_default='unit cli golden e2e'
-suites_all='static unit cli golden e2e registry sources stub buildkit fault asan tsan fuzz-replay
-	bench-small'
+suites_all='static unit cli golden e2e registry sources stub buildkit hostile fault asan tsan
+	fuzz-replay bench-small' # and fuzz
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/wbuild-run.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -81,8 +84,8 @@ files() {
 		case ${PIPESTATUS[0]} in
 		124 | 137) result 'not ok' "$file: took more than ${limit:-600} s" ;;
 		esac
-		grep -qE '^(not )?ok - ' "$work/file.log" || result 'not ok' "$file: no case in it"
-		grep -E '^(not )?ok - ' "$work/file.log" >>"$log"
+		grep -qaE '^(not )?ok - ' "$work/file.log" || result 'not ok' "$file: no case in it"
+		grep -aE '^(not )?ok - |^# counts ' "$work/file.log" >>"$log"
 	done
 }
 
@@ -121,16 +124,17 @@ run() {
 	cli | golden) need build test && files tests/"$1"/*.sh ;;
 	static) need build test lint && files tests/static/*.sh ;;
 	e2e) need build test peers quickstart && files tests/e2e/*.sh ;;
-	registry | sources | stub | buildkit)
+	registry | sources | stub | buildkit | hostile)
 		need build test peers && files tests/e2e/"$1"/*.sh
 		;;
 	fault) need build test peers && files tests/fault/*.sh ;;
 	coverage) need build test lint && coverage ;;
 	fuzz-replay) need build test lint && fuzz_replay ;;
+	fuzz) need build test lint && files tests/fuzz/run.sh ;;
 	bench-small) need build test peers bench && files tests/bench/small.sh tests/bench/push.sh ;;
 	*.sh) need build test peers && files "$1" ;;
 	*)
-		echo "run.sh: no suite named \"$1\"; there are: $(echo $suites_all) all" >&2
+		echo "run.sh: no suite named \"$1\"; there are: $(echo $suites_all) fuzz all" >&2
 		exit 2
 		;;
 	esac
@@ -154,6 +158,10 @@ fi
 if [ "$skipped" -gt 0 ]; then
 	say 'skipped'
 	grep '# SKIP' "$log"
+fi
+if grep -qa '^# counts ' "$log"; then
+	say 'counted'
+	sed -n 's/^# counts //p' "$log"
 fi
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

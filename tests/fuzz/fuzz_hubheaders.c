@@ -1,4 +1,5 @@
-/* Headers that a download depends on: Link, Retry-After, etags, digests in hex and base64. */
+/* Headers that a download depends on: Link, Retry-After, RateLimit, etags, digests in hex and
+ * base64. */
 #include "base/http.h"
 #include "builder/source/kind.h"
 #include "fuzz.h"
@@ -11,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct wb_err err = WB_ERR_INIT;
 
 	MUST(wb_http_retry_after(text) >= -1);
+	MUST(wb_http_rate_limit_wait(text) >= -1 && wb_http_rate_limit_wait(text) <= 1000000000);
 	MUST(strlen(etag) <= strlen(text));
 	MUST(!link || strlen(link) < strlen(text));
 	if (wb_known_md5_hex(&known, text))

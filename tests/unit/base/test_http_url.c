@@ -86,6 +86,18 @@ static void test_hosts(void **state)
 	assert_false(wb_url_same_origin("", ""));
 }
 
+static void test_rate_limit_wait(void **state)
+{
+	(void)state;
+	assert_int_equal(wb_http_rate_limit_wait("\"api\";r=0;t=55"), 56);
+	assert_int_equal(wb_http_rate_limit_wait("\"api\";r=3;t=55"), -1);
+	assert_int_equal(wb_http_rate_limit_wait("\"api\";r=0;t=99999999999"), 1000000000);
+	assert_int_equal(wb_http_rate_limit_wait("\"api\";r=;t="), -1);
+	assert_int_equal(wb_http_rate_limit_wait("\"api\";t=1"), -1);
+	assert_int_equal(wb_http_rate_limit_wait(""), -1);
+	assert_int_equal(wb_http_rate_limit_wait(NULL), -1);
+}
+
 static void test_retry_after(void **state)
 {
 	char date[64];
@@ -113,6 +125,7 @@ int main(void)
 		cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_retry_after),
+		cmocka_unit_test(test_rate_limit_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
