@@ -1,6 +1,6 @@
 #!/bin/bash
 # timeout: 900
-# The work that a build does, counted: bytes read and written, system calls, allocations,
+# The work that a build does, counted: bytes read and written, bytes hashed, allocations,
 # instructions. Counts do not depend on how busy the machine is, so CI can fail on them. The limits
 # are what the program needed when they were written, and a tenth.
 . "$(dirname "$0")/../lib.sh"
@@ -92,6 +92,46 @@ instructions "$WBUILD" build -q --no-stub -j 1 --cache-dir "$T_TMP/cache-many4" 
 	-o "type=oci,tar=false,dest=$T_TMP/image-many4" "$T_TMP/many4"
 echo "# instructions: $one for 500 files, $instructions for 2000"
 t_le "$instructions" $((one * 45 / 10)) 'instructions for four times the files'
+
+# A tree of one file of N MB that nothing makes smaller.
+noise() {
+	mkdir -p "$1/data"
+	echo 'model_name: noise' >"$1/config.yaml"
+	seeded noise "${2}000000" >"$1/data/model.bin"
+}
+
+# valgrind hides the processor's SHA instructions, so OpenSSL does the work in both programs and
+# the instructions for eight more megabytes are passes of SHA-256, whatever the machine.
+t_case 'a byte is hashed four times: its file, its chunk, the layer plain and compressed'
+noise "$T_TMP/noise8" 8
+noise "$T_TMP/noise16" 16
+for mb in 8 16; do
+	instructions openssl dgst -sha256 "$T_TMP/noise$mb/data/model.bin"
+	declare "pass$mb=$instructions"
+	instructions "$WBUILD" build -q --no-stub -j 1 --cache-dir "$T_TMP/cache-noise$mb" \
+		-o "type=oci,tar=false,dest=$T_TMP/image-noise$mb" "$T_TMP/noise$mb"
+	declare "build$mb=$instructions"
+done
+passes=$(((build16 - build8) * 100 / (pass16 - pass8)))
+echo "# $passes hundredths of a pass of SHA-256"
+t_le "$passes" 420 'hundredths of a pass over each byte'
+
+# allocations COMMAND...: how many blocks the command asked of the heap, in $allocations.
+allocations() {
+	t_run valgrind --leak-check=no "$@"
+	t_rc 0
+	allocations=$(sed -n 's/^.*total heap usage: \([0-9,]*\) allocs.*$/\1/p' <<<"$err" | tr -d ,)
+	allocations=${allocations:-999999999999}
+}
+
+t_case 'packing a file more takes a bounded number of allocations'
+allocations "$WBUILD" build -q --no-stub -j 1 --cache-dir "$T_TMP/cache-heap1" \
+	-o "type=oci,tar=false,dest=$T_TMP/image-heap1" "$T_TMP/many1"
+one=$allocations
+allocations "$WBUILD" build -q --no-stub -j 1 --cache-dir "$T_TMP/cache-heap4" \
+	-o "type=oci,tar=false,dest=$T_TMP/image-heap4" "$T_TMP/many4"
+echo "# allocations: $one for 500 files, $allocations for 2000"
+t_le $(((allocations - one) / 1500)) 22 'allocations for each file'
 
 t_case 'starting up is cheap'
 instructions "$WBUILD" version
