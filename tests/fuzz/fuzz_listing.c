@@ -10,7 +10,7 @@ static void must_be_files(const struct wb_listing *l)
 {
 	wb_vec_foreach (f, &l->files) {
 		MUST(f->path && f->etag && f->version);
-		MUST(f->identity && *f->identity);
+		MUST(!f->identity || *f->identity); /* NULL: none known */
 	}
 }
 
