@@ -298,13 +298,6 @@ int wb_store_note_put(struct wb_store *s, const char *kind, const char *key, con
 	return write_record(path, bytes, n + sizeof(sum.bytes), err);
 }
 
-void wb_store_index_drop(struct wb_store *s, const char *kind, const char *key)
-{
-	wb_autofree char *path = index_path(s, kind, key, "json");
-
-	unlink(path);
-}
-
 static char *hashed_path(
 	const struct wb_store *s, const char *folder, const char *key, const char *suffix)
 {

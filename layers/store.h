@@ -60,7 +60,6 @@ int wb_store_adopt(
 json_t *wb_store_index_get(struct wb_store *s, const char *kind, const char *key);
 int wb_store_index_put(struct wb_store *s, const char *kind, const char *key, const json_t *value,
 	struct wb_err *err);
-void wb_store_index_drop(struct wb_store *s, const char *kind, const char *key);
 /* The same for records that are not JSON, because there is one line for each of many files. out is
  * initialised; its limit rules. They carry their own checksum, so what is read is what was written.
  * get: false when there is none, or it is damaged. */

@@ -77,7 +77,6 @@ static const struct wb_transport_ops reader_ops = {
 	.open_blob = wb_layout_base_open_blob,
 	.blob_path = blob_path,
 	.has_blob = wb_layout_base_has_blob,
-	.list = wb_layout_base_list,
 	.free = free_reader,
 };
 

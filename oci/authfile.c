@@ -45,13 +45,8 @@ json_t *wb_authfile_parse(const char *p, size_t n, const char *name, struct wb_e
 {
 	wb_autojson json_t *root = wb_json_parse(p, n, name, err);
 
-	if (!root) { /* the parser quotes what it stumbled over, which may be a password */
-		char *near = strstr(err->text, " near ");
-
-		if (near)
-			*near = '\0';
+	if (!root)
 		return NULL;
-	}
 	if (!json_is_object(root)) {
 		wb_err_set(err, WB_ERR_FORMAT, "%s: not a JSON object", name);
 		return NULL;

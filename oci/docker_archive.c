@@ -215,26 +215,6 @@ static int has_blob(
 	return 0;
 }
 
-static int list(struct wb_transport *t,
-	int (*each)(void *arg, const char *ref, const struct wb_descriptor *d), void *arg,
-	struct wb_err *err)
-{
-	struct docker_reader *a = (struct docker_reader *)t;
-
-	wb_vec_foreach (item, &a->manifest.items) {
-		WB_AUTO(wb_document_release) struct wb_document doc = WB_DOCUMENT_INIT;
-
-		if (make_document(&doc, a, item, err))
-			return -1;
-		if (!item->tags.n && each(arg, NULL, &doc.desc))
-			return 0;
-		wb_vec_foreach (tag, &item->tags)
-			if (each(arg, *tag, &doc.desc))
-				return 0;
-	}
-	return 0;
-}
-
 static void free_reader(struct wb_transport *t)
 {
 	struct docker_reader *a = (struct docker_reader *)t;
@@ -258,7 +238,6 @@ static const struct wb_transport_ops reader_ops = {
 	.open_blob = open_blob,
 	.blob_path = blob_path,
 	.has_blob = has_blob,
-	.list = list,
 	.free = free_reader,
 };
 

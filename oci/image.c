@@ -1,9 +1,7 @@
 #include "oci/image.h"
 
-#include <assert.h>
 #include <string.h>
 
-#include "base/sha256.h"
 #include "oci/mediatype.h"
 
 static const char *const args_key[] = {
@@ -245,14 +243,6 @@ int wb_image_add_layer(struct wb_image *img, const struct wb_descriptor *layer,
 	return 0;
 }
 
-void wb_image_add_step(struct wb_image *img, const struct wb_history *history)
-{
-	json_t *o = history_entry(history);
-
-	wb_json_set(o, "empty_layer", json_true());
-	wb_json_append(ensure(img->config, "history", json_array), o);
-}
-
 /* "NAME=value" of that name? */
 static bool is_variable(const char *entry, const char *name)
 {
@@ -274,19 +264,6 @@ void wb_image_set_env(struct wb_image *img, const char *name, const char *value)
 		return;
 	}
 	wb_json_append(env, json_string(entry));
-}
-
-const char *wb_image_env(const struct wb_image *img, const char *name)
-{
-	const json_t *env = member(json_object_get(img->config, "config"), "Env");
-
-	for (size_t i = 0; i < json_array_size(env); i++) {
-		const char *entry = json_string_value(json_array_get(env, i));
-
-		if (is_variable(entry, name) && entry[strlen(name)])
-			return entry + strlen(name) + 1;
-	}
-	return NULL;
 }
 
 void wb_image_set_label(struct wb_image *img, const char *name, const char *value)
@@ -325,16 +302,6 @@ const json_t *wb_image_args(const struct wb_image *img, enum wb_image_args which
 	const json_t *list = member(json_object_get(img->config, "config"), args_key[which]);
 
 	return json_array_size(list) ? list : NULL;
-}
-
-void wb_image_set_text(struct wb_image *img, enum wb_image_text which, const char *value)
-{
-	json_t *c = ensure(img->config, "config", json_object);
-
-	if (value)
-		wb_json_set_str(c, text_key[which], value);
-	else
-		json_object_del(c, text_key[which]);
 }
 
 const char *wb_image_text(const struct wb_image *img, enum wb_image_text which)
@@ -388,18 +355,4 @@ int wb_image_finish(struct wb_document *manifest, struct wb_document *config,
 	*config = c;
 	c = WB_DOCUMENT_INIT;
 	return 0;
-}
-
-void wb_chain_id(struct wb_digest *out, const struct wb_digest *diff_ids, size_t n)
-{
-	struct wb_digest chain = diff_ids[0];
-
-	assert(n > 0);
-	for (size_t i = 1; i < n; i++) {
-		wb_autofree char *text = wb_asprintf(
-			"%s %s", wb_digest_text(&chain).s, wb_digest_text(&diff_ids[i]).s);
-
-		wb_sha256_once(&chain, text, strlen(text));
-	}
-	*out = chain;
 }

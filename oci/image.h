@@ -42,14 +42,10 @@ struct wb_history {
  * each layer keeps its own line. WB_ERR_LIMIT past WB_OCI_LAYERS_MAX. */
 int wb_image_add_layer(struct wb_image *img, const struct wb_descriptor *layer,
 	const struct wb_digest *diff_id, const struct wb_history *history, struct wb_err *err);
-/* A step that made no layer. */
-void wb_image_add_step(struct wb_image *img, const struct wb_history *history);
 
 /* Texts must be UTF-8 (the callers' input was checked). An existing variable is replaced where it
  * stands. */
 void wb_image_set_env(struct wb_image *img, const char *name, const char *value);
-/* The value, or NULL; valid until the next edit. */
-const char *wb_image_env(const struct wb_image *img, const char *name);
 /* value NULL removes. */
 void wb_image_set_label(struct wb_image *img, const char *name, const char *value);
 const char *wb_image_label(const struct wb_image *img, const char *name);
@@ -62,7 +58,6 @@ void wb_image_set_args(
 const json_t *wb_image_args(const struct wb_image *img, enum wb_image_args which);
 
 enum wb_image_text { WB_IMAGE_USER, WB_IMAGE_WORKDIR, WB_IMAGE_STOP_SIGNAL };
-void wb_image_set_text(struct wb_image *img, enum wb_image_text which, const char *value);
 const char *wb_image_text(const struct wb_image *img, enum wb_image_text which); /* or NULL */
 
 void wb_image_set_created(struct wb_image *img, const char *rfc3339);
@@ -71,8 +66,5 @@ void wb_image_set_created(struct wb_image *img, const char *rfc3339);
  * that its readers take (WB_ERR_UNSUPPORTED). annotations may be NULL. outs were INIT. */
 int wb_image_finish(struct wb_document *manifest, struct wb_document *config,
 	const struct wb_image *img, const json_t *annotations, bool docker, struct wb_err *err);
-
-/* ChainID of layers 0 to n-1 (image-spec config.md "Layer ChainID"); n is at least 1. */
-void wb_chain_id(struct wb_digest *out, const struct wb_digest *diff_ids, size_t n);
 
 #endif

@@ -222,7 +222,6 @@ static const struct wb_transport_ops layout_ops = {
 	.has_manifest = wb_layout_base_has_blob,
 	.put_blob = put_blob,
 	.put_manifest = put_manifest,
-	.list = wb_layout_base_list,
 	.commit = commit,
 	.free = free_layout,
 };

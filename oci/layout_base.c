@@ -122,16 +122,3 @@ int wb_layout_base_has_blob(
 	*out = rc == 0 && at.size == d->size;
 	return 0;
 }
-
-int wb_layout_base_list(struct wb_transport *t,
-	int (*each)(void *arg, const char *ref, const struct wb_descriptor *d), void *arg,
-	struct wb_err *err)
-{
-	const struct wb_layout_base *l = (const struct wb_layout_base *)t;
-
-	wb_vec_foreach (d, &l->index.entries) {
-		if (each(arg, wb_descriptor_annotation(d, WB_REF_NAME), d))
-			break;
-	}
-	return 0;
-}

@@ -36,8 +36,5 @@ int wb_layout_base_open_blob(struct wb_reader **out, struct wb_transport *t,
 	const struct wb_descriptor *d, uint64_t offset, struct wb_err *err);
 int wb_layout_base_has_blob(
 	bool *out, struct wb_transport *t, const struct wb_descriptor *d, struct wb_err *err);
-int wb_layout_base_list(struct wb_transport *t,
-	int (*each)(void *arg, const char *ref, const struct wb_descriptor *d), void *arg,
-	struct wb_err *err);
 
 #endif

@@ -50,13 +50,4 @@ struct wb_registry_opts {
 struct wb_transport *wb_registry_open(const struct wb_place *p, const struct wb_registry_opts *o,
 	enum wb_transport_mode mode, struct wb_err *err);
 
-/* Manifests that refer to subject, by the API or by the tag that stands in for it; all, or those of
- * one artifact type. Release *out. t is a registry's transport. */
-int wb_registry_referrers(wb_descriptors *out, struct wb_transport *t,
-	const struct wb_digest *subject, const char *artifact_type, struct wb_err *err);
-
-/* Tags, in the registry's order (each returns -1 to end with its error). */
-int wb_registry_tags(struct wb_transport *t,
-	int (*each)(void *arg, const char *tag, struct wb_err *err), void *arg, struct wb_err *err);
-
 #endif

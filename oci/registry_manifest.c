@@ -4,13 +4,13 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "oci/manifest.h"
 #include "oci/mediatype.h"
 #include "oci/registry_internal.h"
 
 #define ACCEPT                                                                    \
 	"Accept: " WB_MT_OCI_INDEX ", " WB_MT_OCI_MANIFEST ", " WB_MT_DOCKER_LIST \
 	", " WB_MT_DOCKER_MANIFEST
-#define PAGES_MAX 10000 /* of a listing: a server that links in a circle ends here */
 
 static const char *const accept_headers[] = {ACCEPT, NULL};
 
@@ -191,12 +191,6 @@ static int put(struct wb_http_result *r, struct wb_registry *reg, const char *wh
 	return wb_registry_status_err(err, reg, &r->response, doing);
 }
 
-/* The tag that lists referrers where the registry has no API for them. */
-static char *referrers_tag(const struct wb_digest *subject)
-{
-	return wb_asprintf("sha256-%s", wb_digest_hex(subject).s);
-}
-
 static json_t *empty_index(void)
 {
 	json_t *o = json_object();
@@ -212,8 +206,8 @@ static json_t *tagged_referrers(
 	struct wb_registry *reg, const struct wb_digest *subject, struct wb_err *err)
 {
 	WB_AUTO(wb_document_release) struct wb_document doc = WB_DOCUMENT_INIT;
-	wb_autofree char *tag = referrers_tag(subject);
-	wb_autofree char *path = wb_asprintf("manifests/%s", tag);
+	const struct wb_digest_text tag = wb_referrers_tag(subject);
+	wb_autofree char *path = wb_asprintf("manifests/%s", tag.s);
 	bool found = false;
 
 	if (fetch(&doc, &found, reg, path, err))
@@ -225,7 +219,7 @@ static json_t *tagged_referrers(
 	if (o && !json_is_array(json_object_get(o, "manifests"))) {
 		json_decref(o);
 		wb_err_set(err, WB_ERR_FORMAT, "%s: the tag \"%s\" is not an index of referrers",
-			reg->t.label, tag);
+			reg->t.label, tag.s);
 		return NULL;
 	}
 	return o;
@@ -270,7 +264,6 @@ static int tag_referrer(struct wb_registry *reg, const struct wb_document *m,
 	WB_AUTO(wb_http_result_release) struct wb_http_result r = WB_HTTP_RESULT_INIT;
 	WB_AUTO(wb_document_release) struct wb_document doc = WB_DOCUMENT_INIT;
 	wb_autojson json_t *index = tagged_referrers(reg, subject, err);
-	wb_autofree char *tag = referrers_tag(subject);
 
 	if (!index)
 		return -1;
@@ -280,7 +273,7 @@ static int tag_referrer(struct wb_registry *reg, const struct wb_document *m,
 	char *text = wb_json_dump(index);
 
 	wb_document_set(&doc, WB_MT_OCI_INDEX, text, strlen(text));
-	return put(&r, reg, tag, &doc, err);
+	return put(&r, reg, wb_referrers_tag(subject).s, &doc, err);
 }
 
 int wb_registry_put_manifest(struct wb_transport *t, const struct wb_document *m,
@@ -311,137 +304,4 @@ int wb_registry_put_manifest(struct wb_transport *t, const struct wb_document *m
 	if (wb_digest_parse(&subject, of, err))
 		return wb_err_wrap(err, "the subject of a manifest");
 	return tag_referrer(reg, m, o, &subject, err);
-}
-
-/* --- listings --- */
-
-/* The next page of a listing: Link: <url>; rel="next". NULL when there is none. */
-static char *next_page(const struct wb_http_result *r, const char *url, struct wb_err *err)
-{
-	wb_vec_foreach (line, &r->headers) {
-		const char *open, *close;
-
-		if (strncasecmp(*line, "Link:", 5))
-			continue;
-		open = strchr(*line, '<');
-		close = open ? strchr(open, '>') : NULL;
-		if (!close ||
-			(!strcasestr(close, "rel=\"next\"") && !strcasestr(close, "rel=next")))
-			continue;
-		wb_autofree char *ref = wb_strndup(open + 1, (size_t)(close - open - 1));
-
-		return wb_url_resolve(url, ref, err);
-	}
-	return NULL;
-}
-
-/* Calls page with each page's JSON. *missing (may be NULL): a 404 on the first one is no error. */
-static int listing(struct wb_registry *reg, const char *path, bool *missing,
-	int (*page)(const json_t *o, void *arg, struct wb_err *err), void *arg, struct wb_err *err)
-{
-	struct wb_http *h = wb_registry_engine(reg, err);
-	char *url = h ? wb_registry_url(reg, h, err, "%s", path) : NULL;
-	int rc = url ? 0 : -1;
-
-	for (unsigned n = 0; !rc && url; n++) {
-		WB_AUTO(wb_http_result_release) struct wb_http_result r = WB_HTTP_RESULT_INIT;
-		struct wb_http_params p = WB_HTTP_PARAMS_INIT;
-		wb_autojson json_t *o = NULL;
-		char *next = NULL;
-
-		p.url = url;
-		p.body_limit = WB_OCI_MANIFEST_MAX;
-		rc = wb_registry_call(&r, reg, h, &p, reg->pull, err);
-		if (!rc && missing && !n &&
-			(r.response.status == 404 || r.response.status == 405)) {
-			*missing = true;
-		} else if (!rc && r.response.status != 200) {
-			rc = wb_registry_status_err(err, reg, &r.response, reg->t.label);
-		} else if (!rc) {
-			o = wb_json_parse(r.response.body.data, r.response.body.len, path, err);
-			rc = o ? page(o, arg, err) : -1;
-			next = rc || n >= PAGES_MAX ? NULL : next_page(&r, url, err);
-		}
-		free(url);
-		url = next;
-	}
-	free(url);
-	wb_registry_engine_back(reg, h);
-	return rc;
-}
-
-struct referrers {
-	wb_descriptors list;
-	const char *artifact_type;
-};
-
-static int referrers_page(const json_t *o, void *arg, struct wb_err *err)
-{
-	struct referrers *rs = arg;
-	size_t i;
-	json_t *entry;
-
-	json_array_foreach (json_object_get(o, "manifests"), i, entry) {
-		struct wb_descriptor d = WB_DESCRIPTOR_INIT;
-
-		if (wb_descriptor_from_json(&d, entry, "a referrer", err))
-			return -1;
-		const char *type = wb_descriptor_artifact_type(&d);
-
-		if (rs->artifact_type && (!type || strcmp(type, rs->artifact_type)))
-			wb_descriptor_release(&d);
-		else
-			*wb_vec_push(&rs->list) = d;
-	}
-	return 0;
-}
-
-int wb_registry_referrers(wb_descriptors *out, struct wb_transport *t,
-	const struct wb_digest *subject, const char *artifact_type, struct wb_err *err)
-{
-	struct wb_registry *reg = (struct wb_registry *)t;
-	struct referrers rs = {.artifact_type = artifact_type};
-	wb_autofree char *path = wb_asprintf("referrers/%s", wb_digest_text(subject).s);
-	bool missing = false;
-	int rc = listing(reg, path, &missing, referrers_page, &rs, err);
-
-	if (!rc && missing) {
-		wb_autojson json_t *index = tagged_referrers(reg, subject, err);
-
-		rc = index ? referrers_page(index, &rs, err) : -1;
-	}
-	if (rc) {
-		wb_descriptors_release(&rs.list);
-		return -1;
-	}
-	*out = rs.list;
-	return 0;
-}
-
-struct tags {
-	int (*each)(void *arg, const char *tag, struct wb_err *err);
-	void *arg;
-};
-
-static int tags_page(const json_t *o, void *arg, struct wb_err *err)
-{
-	const struct tags *t = arg;
-	size_t i;
-	json_t *tag;
-
-	json_array_foreach (json_object_get(o, "tags"), i, tag) {
-		const char *name = json_string_value(tag);
-
-		if (name && wb_tag_valid(name) && t->each(t->arg, name, err))
-			return -1;
-	}
-	return 0;
-}
-
-int wb_registry_tags(struct wb_transport *t,
-	int (*each)(void *arg, const char *tag, struct wb_err *err), void *arg, struct wb_err *err)
-{
-	struct tags tags = {each, arg};
-
-	return listing((struct wb_registry *)t, "tags/list?n=1000", NULL, tags_page, &tags, err);
 }

@@ -281,16 +281,6 @@ int wb_transport_put_manifest(struct wb_transport *t, const struct wb_document *
 	return check_writable(t, err) ? -1 : t->ops->put_manifest(t, m, how, err);
 }
 
-int wb_transport_list(struct wb_transport *t,
-	int (*each)(void *arg, const char *ref, const struct wb_descriptor *d), void *arg,
-	struct wb_err *err)
-{
-	if (!t->ops->list)
-		return wb_err_set(
-			err, WB_ERR_UNSUPPORTED, "%s: its images cannot be listed", t->label);
-	return t->ops->list(t, each, arg, err);
-}
-
 int wb_transport_commit(struct wb_transport *t, struct wb_err *err)
 {
 	return t->ops->commit ? t->ops->commit(t, err) : 0;

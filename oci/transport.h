@@ -150,10 +150,6 @@ struct wb_transport_ops {
 		const struct wb_put_opts *opts, struct wb_err *err);
 	int (*put_manifest)(struct wb_transport *t, const struct wb_document *m,
 		const struct wb_manifest_put *how, struct wb_err *err);
-	/* Optional: names of images, in the place's order; each line is the caller's to copy. */
-	int (*list)(struct wb_transport *t,
-		int (*each)(void *arg, const char *ref, const struct wb_descriptor *d), void *arg,
-		struct wb_err *err);
 	int (*commit)(struct wb_transport *t, struct wb_err *err); /* optional */
 	void (*free)(struct wb_transport *t);
 };
@@ -192,9 +188,6 @@ int wb_transport_put_bytes(struct wb_transport *t, const struct wb_descriptor *d
 	struct wb_err *err);
 int wb_transport_put_manifest(struct wb_transport *t, const struct wb_document *m,
 	const struct wb_manifest_put *how, struct wb_err *err);
-int wb_transport_list(struct wb_transport *t,
-	int (*each)(void *arg, const char *ref, const struct wb_descriptor *d), void *arg,
-	struct wb_err *err);
 int wb_transport_commit(struct wb_transport *t, struct wb_err *err);
 void wb_transport_free(struct wb_transport *t); /* NULL is fine */
 static inline void wb_transport_freep(struct wb_transport **t)

@@ -75,11 +75,6 @@ void wb_remote_free(struct wb_remote *r)
 	free(r);
 }
 
-const char *wb_remote_name(const struct wb_remote *r)
-{
-	return r->src->uri.text;
-}
-
 const struct wb_source *wb_remote_source(const struct wb_remote *r)
 {
 	return r->src;

@@ -128,8 +128,6 @@ int wb_remote_refused(struct wb_err *err, struct wb_remote *r, const char *path,
  * request may do better. False when that cannot help. */
 bool wb_remote_refresh(struct wb_remote *r, const struct wb_refusal *refusal);
 
-/* "hf://owner/repo" and so on, never credentials; borrowed. */
-const char *wb_remote_name(const struct wb_remote *r);
 const struct wb_source *wb_remote_source(const struct wb_remote *r);
 
 /* Text that changes exactly when a source's files have to be resolved again: scheme, address,

@@ -229,8 +229,6 @@ static void records_come_back(void **state)
 	assert_true(json_equal(got, v));
 	assert_null(wb_store_index_get(p->store, "layer", "key2"));
 	assert_null(wb_store_index_get(p->store, "other", "key"));
-	wb_store_index_drop(p->store, "layer", "key");
-	assert_null(wb_store_index_get(p->store, "layer", "key"));
 }
 
 static void keys_are_any_bytes(void **state)

@@ -54,6 +54,14 @@ struct fake {
 	const char *auth;
 	unsigned token_uses; /* a token is good for so many requests; 0: for ever */
 	const char *warning;
+	const char *challenges; /* header lines of every refusal, instead of its own */
+	bool never_in;          /* a token is given and not accepted */
+	int head_status;        /* of blobs */
+	bool wrong_range;       /* of blobs: Content-Range names another part */
+	bool no_location;       /* of upload sessions */
+	const char *bad_location;
+	int post_status; /* of a POST with the whole blob */
+	bool manifests_403;
 
 	/* What happened. */
 	unsigned patches, puts, posts, mounts, heads, gets, deletes, tokens, refusals;
@@ -179,11 +187,16 @@ static inline bool fake_let_in(int fd, const struct httpd_request *r, struct fak
 			"required\"}]}");
 		return false;
 	}
-	if (a && f->tokens && !strcmp(a, token) && (!f->token_uses || f->token_left)) {
+	if (a && f->tokens && !f->never_in && !strcmp(a, token) &&
+		(!f->token_uses || f->token_left)) {
 		f->token_left -= f->token_uses ? 1 : 0;
 		return true;
 	}
 	f->refusals++;
+	if (f->challenges) {
+		fake_text(fd, r, 401, f->challenges, "{}");
+		return false;
+	}
 	fake_text(fd, r, 401, bearer, "{\"errors\":[{\"code\":\"UNAUTHORIZED\"}]}");
 	return false;
 }
@@ -201,6 +214,10 @@ static inline bool fake_get_blob(
 	if (!b) {
 		fake_text(fd, r, 404, NULL,
 			"{\"errors\":[{\"code\":\"BLOB_UNKNOWN\",\"message\":\"no such blob\"}]}");
+		return true;
+	}
+	if (!strcmp(r->method, "HEAD") && f->head_status) {
+		fake_text(fd, r, f->head_status, NULL, "");
 		return true;
 	}
 	if (!strcmp(r->method, "HEAD")) {
@@ -221,7 +238,7 @@ static inline bool fake_get_blob(
 	}
 	wb_autofree char *head = wb_asprintf("HTTP/1.1 %d X\r\nContent-Length: %zu\r\n"
 					     "Content-Range: bytes %llu-%zu/%zu\r\n\r\n",
-		from ? 206 : 200, n - (size_t)from, from, n - 1, n);
+		from ? 206 : 200, n - (size_t)from, from + f->wrong_range, n - 1, n);
 	size_t rest = n - (size_t)from;
 	bool cut = f->short_blobs && rest > 1000;
 
@@ -243,8 +260,9 @@ static inline void fake_session(int fd, struct fake *f, int status, const struct
 		have = 1000;
 	if (f->status_inflated && status == 204)
 		have += 10;
-	wb_autofree char *headers =
-		wb_asprintf("Location: %s\r\nRange: 0-%zu\r\n", location, have ? have - 1 : 0);
+	wb_autofree char *headers = wb_asprintf("%s%s\r\nRange: 0-%zu\r\n",
+		f->no_location ? "X-Location: " : "Location: ",
+		f->bad_location ? f->bad_location : location, have ? have - 1 : 0);
 
 	httpd_reply(fd, status, headers, "", 0);
 }
@@ -363,6 +381,10 @@ static inline bool fake_open_upload(
 	if (b && !f->refuses_mounts) {
 		fake_add(f, false, repository, mount, NULL, b->data, b->n);
 		fake_text(fd, r, 201, NULL, "");
+		return true;
+	}
+	if (digest && f->post_status) {
+		fake_text(fd, r, f->post_status, NULL, "");
 		return true;
 	}
 	struct fake_upload *u = wb_vec_push(&f->uploads);

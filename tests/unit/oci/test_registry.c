@@ -1,6 +1,7 @@
 /* Reading from a registry, manifests and referrers; uploads are in test_upload.c. */
 #include "wbtest.h"
 
+#include "base/json.h"
 #include "base/log.h"
 #include "oci/fakeregistry.h"
 #include "oci/mediatype.h"
@@ -247,6 +248,176 @@ static void warnings_are_shown_once(void **state)
 	assert_int_equal(w->warnings, 1);
 }
 
+static void login(struct world *w, const char *dir, const char *entry)
+{
+	struct wb_err err = WB_ERR_INIT;
+	wb_autofree char *path = wb_asprintf("%s/auth.json", dir);
+	wb_autofree char *json =
+		wb_asprintf("{\"auths\":{\"127.0.0.1:%u\":{%s}}}", w->f.s.port, entry);
+	struct wb_place p = WB_PLACE_INIT;
+	wb_autofree char *text = wb_asprintf("docker://127.0.0.1:%u/a/b:t", w->f.s.port);
+
+	assert_ok(wb_file_put(path, json, strlen(json), 0600, WB_FILE_REPLACE, &err), &err);
+	setenv("REGISTRY_AUTH_FILE", path, 1);
+	wb_transport_free(w->t);
+	assert_ok(wb_place_parse(&p, text, &err), &err);
+	w->t = wb_registry_open(&p, &w->o, WB_TRANSPORT_READ, &err);
+	wb_place_release(&p);
+	unsetenv("REGISTRY_AUTH_FILE");
+	assert_non_null(w->t);
+}
+
+/* A blob may outlive the token that its first request had. */
+static void blobs_behind_a_login(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	char *dir = wbtest_dir();
+
+	login(w, dir, "\"auth\":\"bWU6cHc=\"");
+	w->f.auth = "bearer";
+	w->f.token_uses = 1;
+	w->f.short_blobs = true;
+	assert_ok(read_all(w, 1 << 16, &err), &err);
+	assert_true(w->f.tokens > 3);
+	/* One that is never good enough ends it. */
+	w->f.never_in = true;
+	w->f.tokens = 0;
+	assert_err(read_all(w, 1 << 16, &err), &err, WB_ERR_AUTH);
+	assert_contains(err.text, "does not allow this to \"me\"");
+	assert_true(w->f.tokens <= 2);
+	login(w, dir, "\"auth\":\"bWU6bm8=\"");
+	w->f.tokens = 0;
+	for (int i = 0; i < 2; i++) {
+		assert_err(read_all(w, 1 << 16, &err), &err, WB_ERR_AUTH);
+		assert_contains(err.text, "refused the login of \"me\"");
+	}
+	assert_int_equal(w->f.tokens, 1); /* a wrong password is sent once: accounts get locked */
+	wbtest_rmdir(dir);
+}
+
+static void refusals_of_all_kinds(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_document doc = WB_DOCUMENT_INIT;
+	char *dir = wbtest_dir();
+	wb_autofree char *bearer =
+		wb_asprintf("WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%u/token\","
+			    "scope=\"repository:a/b:pull registry:catalog:*\"\r\n",
+			w->f.s.port);
+	wb_autofree char *invalid =
+		wb_asprintf("WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%u/token\","
+			    "error=\"invalid_token\"\r\n",
+			w->f.s.port);
+	const struct {
+		const char *entry, *challenges;
+		enum wb_code code;
+		const char *text;
+	} cases[] = {
+		{"", "WWW-Authenticate: Negotiate\r\n", WB_ERR_UNSUPPORTED,
+			"a login of the kind \"Negotiate\""},
+		{"", "", WB_ERR_AUTH, "wants a login, and there is none"},
+		{"", "WWW-Authenticate: Basic realm=\"x\"\r\n", WB_ERR_AUTH,
+			"wants a login, and there is none"},
+		{"", "WWW-Authenticate: Bearer service=\"x\"\r\n", WB_ERR_UNSUPPORTED,
+			"\"Bearer\""},
+		{"\"auth\":\"bWU6cHc=\"", bearer, WB_ERR_AUTH, "does not allow this to \"me\""},
+		{"\"auth\":\"bWU6cHc=\"", invalid, WB_ERR_AUTH, "does not accept the token that"},
+		{"\"auth\":\"bWU6cHc=\"", "WWW-Authenticate: Basic realm=\"x\"\r\n", WB_ERR_AUTH,
+			"refused the login of \"me\""},
+		{"\"auth\":\"bWU6cHc=\"", "WWW-Authenticate: =\r\n", WB_ERR_FORMAT, ""},
+	};
+
+	w->f.auth = "bearer";
+	w->f.never_in = true;
+	for (size_t i = 0; i < WB_ARRAY_LEN(cases); i++) {
+		login(w, dir, cases[i].entry);
+		w->f.challenges = cases[i].challenges;
+		assert_err(wb_transport_resolve(&doc, w->t, NULL, &err), &err, cases[i].code);
+		assert_contains(err.text, cases[i].text);
+	}
+	/* What the registry asks for besides is asked for, and nothing twice. */
+	login(w, dir, "\"auth\":\"bWU6cHc=\"");
+	w->f.challenges = bearer;
+	assert_err(wb_transport_resolve(&doc, w->t, NULL, &err), &err, WB_ERR_AUTH);
+	assert_contains(w->f.token_query,
+		"scope=repository%3Aa%2Fb%3Apull&scope=registry%3Acatalog%3A%2A&");
+	wbtest_rmdir(dir);
+}
+
+static void heads_of_all_kinds(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	static const int quiet[] = {400, 403, 404, 405};
+	bool there = true;
+
+	for (size_t i = 0; i < WB_ARRAY_LEN(quiet); i++) {
+		w->f.head_status = quiet[i];
+		assert_ok(wb_transport_has_blob(&there, w->t, &w->d, &err), &err);
+		assert_false(there);
+	}
+	w->f.head_status = 500;
+	assert_err(wb_transport_has_blob(&there, w->t, &w->d, &err), &err, WB_ERR_NET);
+	assert_contains(err.text, "asking for the blob sha256:");
+	w->f.head_status = 0;
+	assert_ok(wb_transport_announce(w->t, &w->d, 1, &err), &err);
+	assert_ok(wb_transport_announce(w->t, NULL, 0, &err), &err);
+}
+
+static void another_part_is_not_taken(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+
+	w->f.short_blobs = w->f.wrong_range = true;
+	assert_err(read_all(w, 1 << 16, &err), &err, WB_ERR_FORMAT);
+	assert_contains(err.text, "with another part");
+}
+
+static void places_that_do_not_fit(void **state)
+{
+	struct wb_err err = WB_ERR_INIT;
+	static const char *const bad[] = {"oci:dir",
+		"docker://127.0.0.1:1/a:t@sha256:"
+		"0102030000000000000000000000000000000000000000000000000000000000"};
+
+	for (size_t i = 0; i < WB_ARRAY_LEN(bad); i++) {
+		WB_AUTO(wb_place_release) struct wb_place p = WB_PLACE_INIT;
+
+		assert_ok(wb_place_parse(&p, bad[i], &err), &err);
+		wb_err_clear(&err);
+		assert_null(wb_registry_open(&p, NULL, WB_TRANSPORT_WRITE, &err));
+		assert_int_equal(err.code, WB_ERR_USAGE);
+	}
+	/* Nobody there at all. */
+	WB_AUTO(wb_place_release) struct wb_place p = WB_PLACE_INIT;
+	struct wb_registry_opts o = {
+		.http = {.backoff_unit_s = 0.01, .retries = 1, .tls_insecure = true}};
+	struct wb_descriptor layer = {.size = UINT64_C(11) << 30};
+	struct wb_document doc = WB_DOCUMENT_INIT;
+	bool there;
+
+	assert_ok(wb_place_parse(&p, "docker://127.0.0.1:1/a:t", &err), &err);
+	struct wb_transport *t = wb_registry_open(&p, &o, WB_TRANSPORT_WRITE, &err);
+
+	assert_err(wb_transport_resolve(&doc, t, NULL, &err), &err, WB_ERR_NET);
+	assert_err(wb_transport_has_blob(&there, t, &layer, &err), &err, WB_ERR_NET);
+	assert_err(wb_transport_has_manifest(&there, t, &layer, &err), &err, WB_ERR_NET);
+	wb_transport_free(t);
+	/* A layer that the registry is known not to take is refused before anything is sent. */
+	wb_place_release(&p);
+	assert_ok(wb_place_parse(&p, "docker://ghcr.io/a/b:t", &err), &err);
+	t = wb_registry_open(&p, &o, WB_TRANSPORT_WRITE, &err);
+	assert_err(wb_transport_check_image(t, &layer, 1, &err), &err, WB_ERR_LIMIT);
+	wb_transport_free(t);
+	o.no_limits = true;
+	t = wb_registry_open(&p, &o, WB_TRANSPORT_WRITE, &err);
+	assert_ok(wb_transport_check_image(t, &layer, 1, &err), &err);
+	wb_transport_free(t);
+}
+
 static void put_doc(struct world *w, const char *text, bool root, const char *tag)
 {
 	struct wb_err err = WB_ERR_INIT;
@@ -281,7 +452,6 @@ static void referrers_without_an_api(void **state)
 	struct world *w = *state;
 	struct wb_err err = WB_ERR_INIT;
 	struct wb_digest subject = {{0xab, 0xcd}};
-	wb_descriptors list = {0};
 	wb_autofree char *tag = wb_asprintf("sha256-%s", wb_digest_hex(&subject).s);
 	wb_autofree char *key = wb_asprintf("a/b %s", tag);
 	wb_autofree char *one = wb_asprintf("{\"schemaVersion\":2,\"artifactType\":\"x/sig\","
@@ -295,20 +465,44 @@ static void referrers_without_an_api(void **state)
 		wb_digest_text(&subject).s);
 
 	w->f.no_referrers = true;
-	assert_ok(wb_registry_referrers(&list, w->t, &subject, NULL, &err), &err);
-	assert_int_equal(list.n, 0);
 	put_doc(w, one, false, NULL);
 	put_doc(w, two, false, NULL);
 	put_doc(w, one, false, NULL); /* no second entry */
-	assert_non_null(fake_find(&w->f, true, key));
-	assert_ok(wb_registry_referrers(&list, w->t, &subject, NULL, &err), &err);
-	assert_int_equal(list.n, 2);
-	assert_string_equal(wb_descriptor_artifact_type(&list.items[0]), "x/sig");
-	assert_string_equal(wb_descriptor_annotation(&list.items[0], "k"), "v");
-	wb_descriptors_release(&list);
-	assert_ok(wb_registry_referrers(&list, w->t, &subject, "x/sbom", &err), &err);
-	assert_int_equal(list.n, 1);
-	wb_descriptors_release(&list);
+	const struct fake_blob *index = fake_find(&w->f, true, key);
+
+	assert_non_null(index);
+	wb_autojson json_t *list = wb_json_parse(index->data, index->n, "referrers", &err);
+	json_t *entries = json_object_get(list, "manifests");
+
+	assert_int_equal(json_array_size(entries), 2);
+	assert_string_equal(wb_json_str_opt(json_array_get(entries, 0), "artifactType"), "x/sig");
+	assert_non_null(json_object_get(json_array_get(entries, 0), "annotations"));
+	assert_string_equal(wb_json_str_opt(json_array_get(entries, 1), "artifactType"), "x/sbom");
+}
+
+/* What stands under the tag is the registry's word: it is not added to when it is no list. */
+static void referrers_tag_is_something_else(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_digest subject = {{0xab, 0xcd}};
+	wb_autofree char *tag = wb_asprintf("sha256-%s", wb_digest_hex(&subject).s);
+	wb_autofree char *text =
+		wb_asprintf("{\"schemaVersion\":2,\"layers\":[],\"subject\":{\"digest\":\"%s\"}}",
+			wb_digest_text(&subject).s);
+	static const char *const under_tag[] = {"{\"manifests\":{}}", "{", "[]"};
+
+	w->f.no_referrers = true;
+	for (size_t i = 0; i < WB_ARRAY_LEN(under_tag); i++) {
+		WB_AUTO(wb_document_release) struct wb_document doc = WB_DOCUMENT_INIT;
+
+		fake_add(&w->f, true, "a/b", tag, WB_MT_OCI_INDEX, under_tag[i],
+			strlen(under_tag[i]));
+		wb_document_set(&doc, WB_MT_OCI_MANIFEST, wb_strdup(text), strlen(text));
+		assert_err(
+			wb_transport_put_manifest(w->t, &doc, &(struct wb_manifest_put){0}, &err),
+			&err, WB_ERR_FORMAT);
+	}
 }
 
 static void referrers_with_an_api(void **state)
@@ -337,9 +531,15 @@ int main(void)
 		T(missing_blob),
 		T(tags_and_digests),
 		T(type_confusion),
+		T(blobs_behind_a_login),
+		T(refusals_of_all_kinds),
+		T(heads_of_all_kinds),
+		T(another_part_is_not_taken),
+		T(places_that_do_not_fit),
 		T(warnings_are_shown_once),
 		T(manifests_by_tag_and_digest),
 		T(referrers_without_an_api),
+		T(referrers_tag_is_something_else),
 		T(referrers_with_an_api),
 	};
 
