@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 suites_default='unit cli golden e2e'
 suites_all='static unit cli golden e2e registry sources stub buildkit hostile fault asan tsan
-	fuzz-replay bench-small' # and fuzz
+	fuzz-replay coverage bench-small' # and fuzz
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/wbuild-run.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT

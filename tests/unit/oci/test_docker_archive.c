@@ -274,6 +274,21 @@ static void test_foreign_writer(void **state)
 
 		assert_ok(wb_transport_read_blob(&bytes, t, layer, 1 << 20, "x", &err), &err);
 	}
+	/* By digest there is what was resolved, and its blobs; nothing else. */
+	WB_AUTO(wb_document_release) struct wb_document again = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_descriptor_release) struct wb_descriptor other = WB_DESCRIPTOR_INIT;
+	struct wb_reader *r = NULL;
+	bool there = false;
+
+	assert_ok(wb_transport_get_manifest(&again, t, &got.desc, &err), &err);
+	assert_string_equal(again.bytes, got.bytes);
+	assert_ok(wb_transport_has_blob(&there, t, &img.layers.items[0], &err), &err);
+	assert_true(there);
+	wb_descriptor_of(&other, WB_MT_OCI_MANIFEST, "{}", 2);
+	assert_ok(wb_transport_has_blob(&there, t, &other, &err), &err);
+	assert_false(there);
+	assert_err(wb_transport_get_manifest(&again, t, &other, &err), &err, WB_ERR_NOT_FOUND);
+	assert_err(wb_transport_open_blob(&r, t, &other, &err), &err, WB_ERR_NOT_FOUND);
 	wb_transport_free(t);
 	wb_document_release(&got);
 
@@ -293,6 +308,44 @@ static void test_foreign_writer(void **state)
 	t = ocitest_must_open(dir, "docker-archive:f.tar", WB_TRANSPORT_READ);
 	assert_err(wb_transport_resolve(&got, t, NULL, &err), &err, WB_ERR_NOT_FOUND);
 	wb_transport_free(t);
+	wbtest_rmdir(dir);
+}
+
+/* Archives that no docker wrote. */
+static void test_refuses(void **state)
+{
+	static const char *const bad[] = {
+		"[{\"Config\":\"c.json\",\"Layers\":[\"1/layer.tar\"]}]", /* fewer than diff_ids */
+		"[{\"Config\":\"1/layer.tar\",\"Layers\":[]}]",
+		"[{\"Config\":\"3/layer.tar\",\"Layers\":[]}]",
+		"[{\"Config\":\"c.json\",\"Layers\":[\"c.json\",\"1\",\"/\"]}]",
+	};
+	char *dir = wbtest_dir();
+	struct wb_err err = WB_ERR_INIT;
+	wb_autofree char *path = wb_asprintf("%s/f.tar", dir);
+
+	for (size_t i = 0; i < WB_ARRAY_LEN(bad); i++) {
+		write_foreign(dir, bad[i]);
+		struct wb_transport *t =
+			ocitest_must_open(dir, "docker-archive:f.tar", WB_TRANSPORT_READ);
+
+		WB_AUTO(wb_document_release) struct wb_document got = WB_DOCUMENT_INIT;
+		WB_AUTO(wb_image_release) struct wb_image img = WB_IMAGE_INIT;
+
+		wb_err_clear(&err);
+		if (!wb_transport_resolve(&got, t, NULL, &err) &&
+			!wb_image_load(&img, t, &got, &err))
+			fail_msg("%s: taken", bad[i]);
+		assert_contains(err.text, "f.tar");
+		wb_transport_free(t);
+	}
+	write_foreign(dir, "not JSON");
+	assert_null(ocitest_open(dir, "docker-archive:f.tar", WB_TRANSPORT_READ, &err));
+	assert_int_equal(err.code, WB_ERR_FORMAT);
+	assert_ok(wb_file_put(path, "no tar", 6, 0644, WB_FILE_REPLACE, &err), &err);
+	assert_null(ocitest_open(dir, "docker-archive:f.tar", WB_TRANSPORT_READ, &err));
+	assert_null(ocitest_open(dir, "docker-archive:none.tar", WB_TRANSPORT_READ, &err));
+	assert_contains(err.text, "none.tar");
 	wbtest_rmdir(dir);
 }
 
@@ -375,6 +428,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_layers),
 		cmocka_unit_test(test_index_needs_platform),
 		cmocka_unit_test(test_foreign_writer),
+		cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_manifest_refuses),
 		cmocka_unit_test(test_repo_tags),
 		cmocka_unit_test(test_skopeo),

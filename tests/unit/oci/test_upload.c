@@ -456,6 +456,168 @@ static void final_words(void **state)
 	}
 }
 
+/* A session that is gone between two chunks, or at the end, is another one from the start. */
+static void sessions_that_vanish(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	for (int whole = 0; whole < 2; whole++) {
+		struct wb_err err = WB_ERR_INIT;
+		wb_autofree char *name = wb_asprintf("gone%d", whole);
+
+		w->name = name;
+		w->f.posts = 0;
+		w->o.chunk_from = whole ? SIZE + 1 : 1000;
+		w->f.fail_status = 404;
+		w->f.fail_times = 1;
+		assert_ok(push(w, &r, &err), &err);
+		assert_true(w->f.posts >= 2);
+	}
+	/* It always is: no storm, and the reason. */
+	struct wb_err err = WB_ERR_INIT;
+
+	w->name = "never";
+	w->f.fail_times = 1000;
+	w->f.posts = 0;
+	assert_err(push(w, &r, &err), &err, WB_ERR_NET);
+	assert_contains(err.text, "dropped the upload");
+	assert_true(w->f.posts < 10);
+}
+
+/* The closing request says that the digest is another's: once more, whole; then it is final. */
+static void digest_refused_twice(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_put_result r;
+
+	w->o.chunk_from = SIZE + 1;
+	w->f.fail_status = 400;
+	w->f.fail_body = "{\"errors\":[{\"code\":\"DIGEST_INVALID\"}]}";
+	w->f.fail_times = 1;
+	PUSH_OK(w, &r);
+	w->name = "other";
+	w->f.fail_times = 1000;
+	assert_err(push(w, &r, &err), &err, WB_ERR_NET);
+	assert_contains(err.text, "DIGEST_INVALID");
+	assert_int_equal(w->f.fail_times, 998);
+}
+
+static void sessions_without_a_place(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_put_result r;
+	static const char *const bad[] = {"ftp://127.0.0.1/x", "http://", "file:///etc/passwd"};
+
+	w->f.no_location = true;
+	assert_err(push(w, &r, &err), &err, WB_ERR_FORMAT);
+	assert_contains(err.text, "opened an upload but does not say where");
+	w->f.no_location = false;
+	for (size_t i = 0; i < WB_ARRAY_LEN(bad); i++) {
+		w->f.bad_location = bad[i];
+		wb_err_clear(&err);
+		assert_int_equal(push(w, &r, &err), -1);
+		assert_int_equal(w->f.bytes_in, 0); /* nothing went anywhere */
+	}
+}
+
+static void single_posts_are_refused(void **state)
+{
+	struct world *w = *state;
+	struct wb_put_result r;
+
+	w->f.post_status = 400;
+	w->o.chunk_from = SIZE + 1;
+	PUSH_OK(w, &r);
+	assert_int_equal(w->f.posts, 2); /* with the blob, then for a session */
+	assert_int_equal(w->f.puts, 1);
+}
+
+static void count_progress(void *arg, uint64_t done)
+{
+	*(uint64_t *)arg = done;
+}
+
+static void told_and_stopped(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_put_result r;
+	struct wb_blob_source src = {.path = w->file, .whole_file = true, .trusted = true};
+	uint64_t done = 0;
+	atomic_bool stop = true;
+	struct wb_put_opts opts = {
+		.progress = count_progress, .progress_arg = &done, .stop = &stop};
+	struct wb_transport *t = open_registry(w);
+
+	assert_err(wb_transport_put_blob(&r, t, &w->d, &src, &opts, &err), &err, WB_ERR_CANCELLED);
+	fake_settle(&w->f);
+	stop = false;
+	assert_ok(wb_transport_put_blob(&r, t, &w->d, &src, &opts, &err), &err);
+	assert_int_equal(done, SIZE);
+	assert_there(w);
+	wb_transport_free(t);
+}
+
+/* The bytes on this side end before the descriptor says: no fault of the registry's. */
+static int short_memory(struct wb_reader **out, void *arg, uint64_t offset, struct wb_err *err)
+{
+	if (from_memory(out, arg, offset, err))
+		return -1;
+	((struct memory_reader *)*out)->n -= 1234;
+	return 0;
+}
+
+static void sources_that_end_early(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_put_result r;
+	struct wb_blob_source src = {.open = short_memory, .arg = w->data};
+	struct wb_blob_source gone = {
+		.path = "/nonexistent/blob", .whole_file = true, .trusted = true};
+	struct wb_transport *t = open_registry(w);
+
+	assert_err(wb_transport_put_blob(&r, t, &w->d, &src, NULL, &err), &err, WB_ERR_INTEGRITY);
+	assert_contains(err.text, "ends after 8766 of 10000 bytes");
+	assert_int_equal(wb_transport_put_blob(&r, t, &w->d, &gone, NULL, &err), -1);
+	assert_contains(err.text, "/nonexistent/blob");
+	fake_settle(&w->f);
+	wb_transport_free(t);
+}
+
+/* What another run left behind is of no use where sessions do not outlive an interruption. */
+static void a_left_session_is_given_up(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_put_result r;
+	wb_autofree char *host = wb_asprintf("127.0.0.1:%u", w->f.s.port);
+
+	w->f.single_post = true;
+	for (int lost = 0; lost < 2; lost++) {
+		wb_autofree char *name = wb_asprintf("left%d", lost);
+
+		w->name = name;
+		assert_ok(wb_file_put(w->file, w->data, SIZE, 0644, WB_FILE_REPLACE, &err), &err);
+		assert_int_equal(truncate(w->file, 6000), 0);
+		assert_err(push(w, &r, &err), &err, WB_ERR_IO);
+		assert_ok(wb_file_put(w->file, w->data, SIZE, 0644, WB_FILE_REPLACE, &err), &err);
+		if (lost) /* the registry restarted */
+			for (size_t i = 0; i < w->f.uploads.n; i++)
+				w->f.uploads.items[i].gone = true;
+		else
+			wb_quirks_learn(w->quirks, host, WB_LESSON_SESSION_LOST, 0);
+		assert_ok(push(w, &r, &err), &err);
+		assert_int_equal(r.sent, SIZE);
+		assert_int_equal(learned(w).session, WB_SESSION_NONE);
+		wb_quirks_memory_free(w->quirks);
+		w->quirks = w->o.quirks = wb_quirks_memory_new(NULL);
+	}
+}
+
 /* --- mounting --- */
 
 static void recall(void *arg, const char *host, const struct wb_digest *d,
@@ -628,6 +790,13 @@ int main(void)
 		T(a_few_refusals_are_waited_out),
 		T(patience_ends),
 		T(final_words),
+		T(sessions_that_vanish),
+		T(digest_refused_twice),
+		T(sessions_without_a_place),
+		T(single_posts_are_refused),
+		T(told_and_stopped),
+		T(sources_that_end_early),
+		T(a_left_session_is_given_up),
 		T(mounted_from_where_it_was),
 		T(refused_mount_is_an_upload),
 		T(basic),

@@ -10,7 +10,7 @@
 #define ANSWERS_MAX 16
 
 struct answer {
-	const char *match; /* part of "METHOD TARGET" */
+	const char *match; /* part of "METHOD TARGET#" */
 	int status;
 	const char *headers, *body; /* NULL: none */
 	unsigned times;             /* 0: for ever */
@@ -31,7 +31,7 @@ struct answers {
 static inline bool answers_handle(int fd, const struct httpd_request *r, void *arg)
 {
 	struct answers *a = arg;
-	wb_autofree char *line = wb_asprintf("%s %s", r->method, r->target);
+	wb_autofree char *line = wb_asprintf("%s %s#", r->method, r->target);
 	struct answer found = {.status = 404, .body = "nothing here"};
 
 	pthread_mutex_lock(&a->lock);
