@@ -29,7 +29,7 @@ static void listings_that_lie(void **state)
 		{"[{\"type\":\"file\",\"path\":\"a\",\"size\":1,\"oid\":\"x\"}]",
 			"no usable digest for \"a\""},
 		{"[{\"type\":\"file\",\"path\":\"a\",\"size\":1,\"oid\":"
-	         "\"9e26dfeeb6e641a33dae4961196235bdb965b21b\","
+		 "\"9e26dfeeb6e641a33dae4961196235bdb965b21b\","
 		 "\"lfs\":{\"oid\":\"9e26dfeeb6e641a33dae4961196235bdb965b21b\",\"size\":1}}]",
 			"no usable digest"},
 		{"[{\"type\":\"file\",\"size\":1}]", "\"path\" is missing"},
