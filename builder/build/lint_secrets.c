@@ -1,5 +1,4 @@
 /* Credentials that would end up in a layer, by name and by content. Their text is never shown. */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -8,11 +7,13 @@
 
 #include "base/file.h"
 #include "base/path.h"
+#include "base/secret_form.h"
 #include "base/text.h"
 #include "builder/build/lint_internal.h"
 
 #define FILE_MAX (1u << 20)  /* bytes of one file that are looked at */
 #define ALL_MAX (256u << 20) /* and of all */
+#define KINDS_MAX 16
 
 static const char *const file_names[] = {".env", ".env.*", "id_rsa", "id_dsa", "id_ecdsa",
 	"id_ed25519", "*.p12", "*.pfx", "*.jks", "*.keystore", ".netrc", "_netrc", ".pgpass",
@@ -22,30 +23,6 @@ static const char *const file_names[] = {".env", ".env.*", "id_rsa", "id_dsa", "
 
 /* Samples hold no secret by convention. */
 static const char *const samples[] = {"*.example", "*.sample", "*.template", "*.dist"};
-
-/* A token: a prefix that is its own mark, then so many characters of an alphabet. */
-static const struct token {
-	const char *prefix, *what;
-	size_t least;
-	bool upper; /* A-Z and 0-9 only */
-} tokens[] = {
-	{"hf_", "a Hugging Face token", 30, false},
-	{"AKIA", "an AWS access key", 16, true},
-	{"ASIA", "an AWS access key", 16, true},
-	{"AIza", "a Google API key", 35, false},
-	{"ghp_", "a GitHub token", 36, false},
-	{"gho_", "a GitHub token", 36, false},
-	{"ghs_", "a GitHub token", 36, false},
-	{"github_pat_", "a GitHub token", 40, false},
-	{"glpat-", "a GitLab token", 20, false},
-	{"xoxb-", "a Slack token", 20, false},
-	{"xoxp-", "a Slack token", 20, false},
-	{"sk-proj-", "an OpenAI key", 40, false},
-	{"sk-ant-", "an Anthropic key", 40, false},
-	{"npm_", "an npm token", 36, false},
-	{"dckr_pat_", "a Docker Hub token", 20, false},
-	{"dop_v1_", "a DigitalOcean token", 60, false},
-};
 
 static bool matches_any(const char *const *globs, size_t n, const char *name)
 {
@@ -68,58 +45,6 @@ static bool secret_name(const char *path)
 
 /* --- content ------------------------------------------------------------------------------ */
 
-static bool in_token(char c, bool upper)
-{
-	unsigned char u = (unsigned char)c;
-
-	return upper ? isupper(u) || isdigit(u) : isalnum(u) || c == '_' || c == '-';
-}
-
-static const char *find_token(const char *text, size_t n, const struct token *t)
-{
-	size_t prefix = strlen(t->prefix);
-
-	for (const char *p = text; (p = memmem(p, n - (size_t)(p - text), t->prefix, prefix));
-		p++) {
-		size_t rest = n - (size_t)(p - text) - prefix, k = 0;
-		const char *body = p + prefix;
-
-		while (k < rest && in_token(body[k], t->upper))
-			k++;
-		bool starts = p == text || !isalnum((unsigned char)p[-1]);
-		bool ends = !t->upper || k == rest || !isalnum((unsigned char)body[k]);
-
-		/* an access key has exactly that length */
-		if (starts && ends && (t->upper ? k == t->least : k >= t->least))
-			return p;
-	}
-	return NULL;
-}
-
-/* "-----BEGIN RSA PRIVATE KEY-----", and not just the words of a test for it. */
-static const char *find_key(const char *text, size_t n)
-{
-	static const char begin[] = "-----BEGIN ", end[] = "PRIVATE KEY-----";
-
-	for (const char *p = text;
-		(p = memmem(p, n - (size_t)(p - text), begin, sizeof(begin) - 1)); p++) {
-		size_t rest = n - (size_t)(p - text);
-		const char *at = memmem(p, rest < 80 ? rest : 80, end, sizeof(end) - 1);
-		const char *body = at ? at + sizeof(end) - 1 : NULL;
-
-		while (body && body < text + n &&
-			(isspace((unsigned char)*body) || *body == '\\' || *body == 'n'))
-			body++;
-		size_t k = 0;
-
-		while (body && body + k < text + n && isalnum((unsigned char)body[k]))
-			k++;
-		if (k >= 16)
-			return p;
-	}
-	return NULL;
-}
-
 static unsigned line_of(const char *text, const char *at)
 {
 	unsigned line = 1;
@@ -129,24 +54,33 @@ static unsigned line_of(const char *text, const char *at)
 	return line;
 }
 
-static void tell(struct wb_lint *l, const struct wb_plan_file *f, const char *what, unsigned line)
+static void tell(struct wb_lint *l, const struct wb_plan_file *f, const struct wb_secret_form *form,
+	unsigned line)
 {
-	wb_findings_add(l->out, WB_SEV_ERROR, "secret-content", wb_lint_pos(l, f),
+	wb_findings_add(l->out, form->sure ? WB_SEV_ERROR : WB_SEV_WARNING, "secret-content",
+		wb_lint_pos(l, f),
 		"whoever pulls the image can read it: give it at run time as a secret, leave the "
 		"file out, and revoke it if it was pushed before",
-		"\"/%s\" holds %s, in line %u", f->path, what, line);
+		"\"/%s\" holds %s, in line %u", f->path, form->what, line);
 }
 
+/* A file of many is told once for each kind. */
 static void check_text(struct wb_lint *l, const struct wb_plan_file *f, const char *text, size_t n)
 {
-	const char *at = find_key(text, n);
+	const char *told[KINDS_MAX];
+	struct wb_secret_form form;
+	size_t n_told = 0;
 
-	if (at)
-		tell(l, f, "a private key", line_of(text, at));
-	for (size_t i = 0; i < WB_ARRAY_LEN(tokens); i++) {
-		at = find_token(text, n, &tokens[i]);
-		if (at)
-			tell(l, f, tokens[i].what, line_of(text, at));
+	for (size_t from = 0; n_told < KINDS_MAX && wb_secret_form_find(&form, text, n, from);
+		from = form.at + 1) {
+		bool again = false;
+
+		for (size_t i = 0; i < n_told; i++)
+			again |= !strcmp(told[i], form.what);
+		if (again)
+			continue;
+		told[n_told++] = form.what;
+		tell(l, f, &form, line_of(text, text + form.at));
 	}
 }
 
