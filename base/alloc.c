@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 
-static _Noreturn void out_of_memory(void)
+_Noreturn void wb_out_of_memory(void)
 {
 	static const char line[] = "wbuild: error: out of memory\n";
 
@@ -19,7 +19,7 @@ void *wb_alloc(size_t size)
 	void *p = malloc(size ? size : 1);
 
 	if (!p)
-		out_of_memory();
+		wb_out_of_memory();
 	return p;
 }
 
@@ -33,7 +33,7 @@ void *wb_calloc(size_t n, size_t size)
 	void *p = calloc(n ? n : 1, size ? size : 1);
 
 	if (!p)
-		out_of_memory();
+		wb_out_of_memory();
 	return p;
 }
 
@@ -42,7 +42,7 @@ void *wb_realloc(void *p, size_t n, size_t size)
 	void *q = reallocarray(p, n ? n : 1, size ? size : 1);
 
 	if (!q)
-		out_of_memory();
+		wb_out_of_memory();
 	return q;
 }
 
@@ -51,7 +51,7 @@ void *wb_alloc_pages(size_t size)
 	void *p = NULL;
 
 	if (posix_memalign(&p, 4096, size ? size : 1))
-		out_of_memory();
+		wb_out_of_memory();
 	return p;
 }
 
@@ -75,7 +75,7 @@ char *wb_vasprintf(const char *fmt, va_list ap)
 	char *s = NULL;
 
 	if (vasprintf(&s, fmt, ap) < 0)
-		out_of_memory();
+		wb_out_of_memory();
 	return s;
 }
 

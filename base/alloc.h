@@ -20,6 +20,8 @@ struct wb_err;
 #define WB_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define WB_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
+/* One line on stderr, exit status 1. */
+_Noreturn void wb_out_of_memory(void);
 void *wb_alloc(size_t size);            /* uninitialised */
 void *wb_zalloc(size_t size);           /* zeroed */
 void *wb_calloc(size_t n, size_t size); /* zeroed; n * size checked */

@@ -13,6 +13,9 @@ void wb_buf_init(struct wb_buf *b, size_t limit, const char *what)
 
 void wb_buf_release(struct wb_buf *b)
 {
+	/* it may have been the answer of a token server, or a file of logins */
+	if (b->data)
+		explicit_bzero(b->data, b->len);
 	free(b->data);
 	*b = WB_BUF_INIT;
 }

@@ -31,6 +31,20 @@ static const char *env_first(const char *const *names)
 	return NULL;
 }
 
+/* libcurl takes it from the address; it is a secret all the same. */
+static void register_password(const char *proxy)
+{
+	const char *host = proxy ? strstr(proxy, "://") : NULL;
+	const char *user = host ? host + 3 : proxy;
+	size_t n = user ? strcspn(user, "/?#") : 0;
+	const char *at = user ? memrchr(user, '@', n) : NULL;
+	const char *colon = at ? memchr(user, ':', (size_t)(at - user)) : NULL;
+
+	if (colon)
+		wb_secret_unref(wb_secret_new(
+			"proxy password", colon + 1, (size_t)(at - colon - 1), false));
+}
+
 static void proxies_find(struct wb_http *h)
 {
 	static const char *const https[] = {
@@ -39,6 +53,8 @@ static void proxies_find(struct wb_http *h)
 		"BDN_PROXY", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", NULL};
 	static const char *const none[] = {"NO_PROXY", "no_proxy", NULL};
 
+	register_password(env_first(https));
+	register_password(env_first(http));
 	h->proxy_https = wb_strdup(env_first(https));
 	h->proxy_http = wb_strdup(env_first(http));
 	h->no_proxy = wb_strdup(env_first(none));

@@ -5,24 +5,32 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/alloc.h"
+#include "base/sealed.h"
+#include "base/sha256.h"
+#include "base/text.h"
 
-/* Shorter values would redact ordinary words out of every message. */
-#define SECRET_MIN 6
+enum {
+	REDACT_MIN = 6, /* shorter values would redact ordinary words out of every message */
+	WORD_MAX = 15,  /* of letters or digits alone: a word, a date or a number */
+	MARK_ROUNDS = 1 << 12,
+};
 
 struct wb_secret {
 	atomic_uint refs;
 	size_t len;
 	char *name;
-	char *value;
+	char *value; /* sealed */
 };
 
 /* One text that must not appear, with the secret it belongs to. */
 struct needle {
-	char *text;
+	char *text; /* sealed, NUL-terminated */
 	size_t len;
 	char *name;
+	bool sought; /* in data, not only in messages */
+	bool marked; /* the value itself, which is given and not of a session */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -33,76 +41,137 @@ void wb_wipe(void *p, size_t n)
 	explicit_bzero(p, n);
 }
 
-/* Takes text over. Called with the lock held. */
-static void add_needle(const char *name, char *text, size_t len)
-{
-	bool known = len < SECRET_MIN;
+/* --- the registry ------------------------------------------------------------------------- */
 
-	wb_vec_foreach (k, &needles)
-		known |= k->len == len && !memcmp(k->text, text, len);
-	if (known) {
-		wb_wipe(text, len);
-		free(text);
+static bool is_word(const char *p, size_t n)
+{
+	size_t letters = 0, digits = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		letters += isalpha((unsigned char)p[i]) != 0;
+		digits += isdigit((unsigned char)p[i]) != 0;
+	}
+	return n <= WORD_MAX && (letters == n || digits == n);
+}
+
+/* Lock held. */
+static void add_needle(const struct needle *like, const char *text, size_t len)
+{
+	if (len < REDACT_MIN)
+		return;
+	wb_vec_foreach (k, &needles) {
+		if (k->len != len || memcmp(k->text, text, len) != 0)
+			continue;
+		k->sought |= like->sought;
 		return;
 	}
 	struct needle *k = wb_vec_push(&needles);
 
-	k->text = text;
+	*k = *like;
+	k->text = wb_sealed_alloc(len + 1);
+	memcpy(k->text, text, len);
 	k->len = len;
-	k->name = wb_strdup(name);
+	k->name = wb_strdup(like->name);
 }
 
-/* Base64 (RFC 4648) of the value alone, without padding: how it shows up when a program prints an
- * encoded credential. Only whole triples are certain whatever follows. */
-static char *base64_stem(const char *p, size_t n, size_t *out_len)
+/* What base64 (RFC 4648) makes of p when `before` bytes of something else stand in front of it, and
+ * anything behind: the characters that hold bits of p alone. */
+static size_t base64_form(char *out, const char *p, size_t n, size_t before, bool url)
 {
-	static const char table[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *out = wb_alloc(n / 3 * 4 + 1);
-	size_t k = 0;
+	static const char plain[] = "+/", safe[] = "-_";
+	size_t first = (8 * before + 5) / 6, last = 8 * (before + n) / 6, k = 0;
 
-	for (size_t i = 0; i + 3 <= n; i += 3) {
-		unsigned v = (unsigned)(unsigned char)p[i] << 16 |
-		             (unsigned)(unsigned char)p[i + 1] << 8 | (unsigned char)p[i + 2];
+	for (size_t i = first; i < last; i++) {
+		size_t bit = 6 * i - 8 * before;
+		unsigned two = (unsigned)(unsigned char)p[bit / 8] << 8;
 
-		for (int shift = 18; shift >= 0; shift -= 6)
-			out[k++] = table[v >> shift & 63];
+		if (bit / 8 + 1 < n)
+			two |= (unsigned char)p[bit / 8 + 1];
+		unsigned v = two >> (10 - bit % 8) & 63;
+
+		out[k++] = v < 26   ? (char)('A' + v)
+		           : v < 52 ? (char)('a' + v - 26)
+		           : v < 62 ? (char)('0' + v - 52)
+		                    : (url ? safe : plain)[v - 62];
 	}
-	out[k] = '\0';
-	*out_len = k;
-	return out;
+	return k;
 }
 
-static char *percent_form(const char *p, size_t n, size_t *out_len)
+static size_t percent_form(char *out, const char *p, size_t n, const char *hex)
 {
-	char *out = wb_alloc(3 * n + 1);
 	size_t k = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)p[i];
 
-		if (isalnum(c) || strchr("-._~", c))
+		if (isalnum(c) || (c && strchr("-._~", c))) {
 			out[k++] = (char)c;
-		else
-			k += (size_t)snprintf(out + k, 4, "%%%02X", c);
+			continue;
+		}
+		out[k++] = '%';
+		out[k++] = hex[c >> 4];
+		out[k++] = hex[c & 15];
 	}
-	out[k] = '\0';
-	*out_len = k;
-	return out;
+	return k;
 }
 
-static void register_value(const struct wb_secret *s)
+static size_t json_form(char *out, const char *p, size_t n)
 {
-	size_t n;
+	static const char from[] = "\"\\\n\r\t", to[] = "\"\\nrt";
+	size_t k = 0;
 
+	for (size_t i = 0; i < n; i++) {
+		const char *at = p[i] ? strchr(from, p[i]) : NULL;
+
+		if (at)
+			out[k++] = '\\';
+		out[k++] = at ? to[at - from] : p[i];
+	}
+	return k;
+}
+
+/* JSON web tokens, and what GitHub and Google hand out for an hour. */
+static bool is_brief(const char *value)
+{
+	return wb_str_starts(value, "eyJ") || wb_str_starts(value, "ghs_") ||
+	       wb_str_starts(value, "ya29.");
+}
+
+static void register_value(const struct wb_secret *s, bool session)
+{
+	struct needle like = {
+		.name = s->name, .sought = s->len >= WB_FINDER_MIN && !is_word(s->value, s->len)};
+	struct needle given = like;
+	size_t room = 3 * s->len + 8;
+	char *form = wb_sealed_alloc(room);
+
+	given.marked = like.sought && !session && !is_brief(s->value);
 	pthread_mutex_lock(&lock);
-	add_needle(s->name, wb_strndup(s->value, s->len), strlen(s->value));
-	char *encoded = base64_stem(s->value, s->len, &n);
+	add_needle(&given, s->value, s->len);
+	add_needle(&like, form, percent_form(form, s->value, s->len, "0123456789ABCDEF"));
+	add_needle(&like, form, percent_form(form, s->value, s->len, "0123456789abcdef"));
+	add_needle(&like, form, json_form(form, s->value, s->len));
+	for (size_t before = 0; before < 3; before++) {
+		size_t n = base64_form(form, s->value, s->len, before, false);
 
-	add_needle(s->name, encoded, n >= 8 ? n : 0);
-	encoded = percent_form(s->value, s->len, &n);
-	add_needle(s->name, encoded, n);
+		if (n < WB_FINDER_MIN)
+			continue;
+		add_needle(&like, form, n);
+		add_needle(&like, form, base64_form(form, s->value, s->len, before, true));
+	}
 	pthread_mutex_unlock(&lock);
+	wb_sealed_free(form, room);
+}
+
+static struct wb_secret *new_trimmed(
+	const char *name, const char *value, size_t n, bool trim, bool session)
+{
+	while (trim && n && isspace((unsigned char)value[n - 1]))
+		n--;
+	struct wb_secret *s = wb_secret_new_brief(name, value, n);
+
+	register_value(s, session);
+	return s;
 }
 
 struct wb_secret *wb_secret_new_brief(const char *name, const char *value, size_t n)
@@ -111,21 +180,46 @@ struct wb_secret *wb_secret_new_brief(const char *name, const char *value, size_
 
 	atomic_init(&s->refs, 1);
 	s->name = wb_strdup(name);
-	s->value = wb_alloc(n + 1);
+	s->value = wb_sealed_alloc(n + 1);
 	memcpy(s->value, value, n);
-	s->value[n] = '\0';
 	s->len = n;
 	return s;
 }
 
 struct wb_secret *wb_secret_new(const char *name, const char *value, size_t n, bool trim)
 {
-	while (trim && n && isspace((unsigned char)value[n - 1]))
-		n--;
-	struct wb_secret *s = wb_secret_new_brief(name, value, n);
+	return new_trimmed(name, value, n, trim, false);
+}
 
-	register_value(s);
-	return s;
+struct wb_secret *wb_secret_new_session(const char *name, const char *value, size_t n, bool trim)
+{
+	return new_trimmed(name, value, n, trim, true);
+}
+
+/* Made for this job alone: it is another one the next time. */
+static bool is_of_job(const char *name)
+{
+	static const char *const names[] = {
+		"GITHUB_TOKEN", "GH_TOKEN", "CI_JOB_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", NULL};
+
+	for (size_t i = 0; names[i]; i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return wb_str_starts(name, "AWS_") && wb_env("AWS_SESSION_TOKEN");
+}
+
+void wb_secret_learn_environment(void)
+{
+	for (char **e = environ; e && *e; e++) {
+		size_t n = strcspn(*e, "=");
+
+		if (!wb_sealed_names_secret(*e))
+			continue;
+		wb_autofree char *name = wb_strndup(*e, n);
+		const char *value = *e + n + ((*e)[n] == '=');
+
+		wb_secret_unref(new_trimmed(name, value, strlen(value), true, is_of_job(name)));
+	}
 }
 
 struct wb_secret *wb_secret_ref(struct wb_secret *s)
@@ -139,8 +233,7 @@ void wb_secret_unref(struct wb_secret *s)
 {
 	if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
 		return;
-	wb_wipe(s->value, s->len);
-	free(s->value);
+	wb_sealed_free(s->value, s->len + 1);
 	free(s->name);
 	free(s);
 }
@@ -194,14 +287,64 @@ char *wb_redact(const char *text)
 	return t;
 }
 
+/* --- looking into data -------------------------------------------------------------------- */
+
 const char *wb_secret_find(const void *p, size_t n)
 {
 	const char *found = NULL;
 
 	pthread_mutex_lock(&lock);
 	wb_vec_foreach (k, &needles)
-		if (!found && memmem(p, n, k->text, k->len))
+		if (!found && k->sought && memmem(p, n, k->text, k->len))
 			found = k->name;
 	pthread_mutex_unlock(&lock);
 	return found;
+}
+
+int wb_secret_guard(const char *what, const void *p, size_t n, struct wb_err *err)
+{
+	const char *name = wb_secret_find(p, n);
+
+	return name ? wb_err_set(err, WB_ERR_CONFIG, "%s would hold the value of the secret \"%s\"",
+			      what, name)
+	            : 0;
+}
+
+struct wb_finder *wb_secret_finder(void)
+{
+	struct wb_finder *f = wb_finder_new();
+
+	pthread_mutex_lock(&lock);
+	wb_vec_foreach (k, &needles)
+		if (k->sought)
+			wb_finder_add(f, k->text, k->len, k->name);
+	pthread_mutex_unlock(&lock);
+	return f;
+}
+
+static uint32_t mark_of(const char *value, size_t n, const char *salt)
+{
+	struct wb_digest d;
+	struct wb_sha256 s;
+
+	wb_sha256_init(&s);
+	wb_sha256_update(&s, salt, strlen(salt) + 1);
+	wb_sha256_update(&s, value, n);
+	wb_sha256_final(&s, &d);
+	for (unsigned i = 0; i < MARK_ROUNDS; i++)
+		wb_sha256_once(&d, d.bytes, sizeof(d.bytes));
+	uint32_t mark;
+
+	memcpy(&mark, d.bytes, sizeof(mark));
+	wb_wipe(&d, sizeof(d));
+	return mark;
+}
+
+void wb_secret_marks(struct wb_secret_marks *out, const char *salt)
+{
+	pthread_mutex_lock(&lock);
+	wb_vec_foreach (k, &needles)
+		if (k->marked)
+			*wb_vec_push(&out->list) = mark_of(k->text, k->len, salt);
+	pthread_mutex_unlock(&lock);
 }

@@ -252,7 +252,7 @@ static void use_own_token(struct wb_auth *a)
 {
 	char *value = wb_asprintf("Bearer %s", wb_secret_reveal(a->credential.secret));
 
-	a->basic = wb_secret_new("registry token", value, strlen(value), false);
+	a->basic = wb_secret_new_session("registry token", value, strlen(value), false);
 	wb_wipe(value, strlen(value));
 	free(value);
 }

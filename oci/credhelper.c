@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/cancel.h"
 #include "base/file.h"
+#include "base/sealed.h"
 #include "base/text.h"
 
 struct child {
@@ -83,7 +84,8 @@ static int spawn(struct child *c, const char *program, struct wb_err *err)
 	posix_spawn_file_actions_adddup2(&fa, in[0], STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&fa, out[1], STDOUT_FILENO);
 	posix_spawn_file_actions_addopen(&fa, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	int rc = posix_spawnp(&c->pid, program, &fa, NULL, argv, environ);
+	wb_autofree char **env = wb_sealed_environment();
+	int rc = posix_spawnp(&c->pid, program, &fa, NULL, argv, env);
 
 	posix_spawn_file_actions_destroy(&fa);
 	wb_closep(&in[0]);
@@ -169,7 +171,7 @@ int wb_credhelper_parse(struct wb_credential *out, const char *reply, size_t n, 
 	*out = (struct wb_credential){.origin = wb_strdup(program)};
 	if (!*secret)
 		return 0;
-	out->secret = wb_secret_new("registry password", secret, strlen(secret), false);
+	out->secret = wb_secret_new_session("registry password", secret, strlen(secret), false);
 	out->kind = strcmp(user, "<token>") ? WB_CREDENTIAL_BASIC : WB_CREDENTIAL_IDENTITY;
 	if (out->kind == WB_CREDENTIAL_BASIC)
 		out->username = wb_strdup(user);

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/sha256.h"
 #include "base/text.h"
 
@@ -156,6 +157,10 @@ void wb_journal_write(const struct wb_journal *j, const struct wb_upload_state *
 	wb_json_set_str(o, "location", s->location);
 	wb_autofree char *text = wb_json_dump_indent(o);
 
+	if (wb_secret_find(text, strlen(text))) {
+		wb_debug("the upload is not journalled: its address holds a secret");
+		return;
+	}
 	/* Not synced: it is to outlive the process, and the registry knows better anyway. */
 	if (wb_file_put(j->path, text, strlen(text), 0600, WB_FILE_REPLACE | WB_FILE_NOSYNC, &err))
 		wb_debug("the upload is not journalled: %s", err.text);

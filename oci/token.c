@@ -27,8 +27,9 @@ static bool token_ok(const char *t)
 static struct wb_secret *bearer(const char *token)
 {
 	char *value = wb_asprintf("Bearer %s", token);
-	struct wb_secret *s = wb_secret_new("registry token", value, strlen(value), false);
-	struct wb_secret *bare = wb_secret_new("registry token", token, strlen(token), false);
+	struct wb_secret *s = wb_secret_new_session("registry token", value, strlen(value), false);
+	struct wb_secret *bare =
+		wb_secret_new_session("registry token", token, strlen(token), false);
 
 	wb_secret_unref(bare); /* the redactor is to know it by itself as well */
 	wb_wipe(value, strlen(value));
@@ -41,8 +42,9 @@ struct wb_secret *wb_basic_header(const char *user, const struct wb_secret *pass
 	char *plain = wb_asprintf("%s:%s", user, wb_secret_reveal(password));
 	char *encoded = wb_base64_encode(plain, strlen(plain));
 	char *value = wb_asprintf("Basic %s", encoded);
-	struct wb_secret *s = wb_secret_new("registry login", value, strlen(value), false);
-	struct wb_secret *bare = wb_secret_new("registry login", encoded, strlen(encoded), false);
+	struct wb_secret *s = wb_secret_new_session("registry login", value, strlen(value), false);
+	struct wb_secret *bare =
+		wb_secret_new_session("registry login", encoded, strlen(encoded), false);
 
 	wb_secret_unref(bare);
 	wb_wipe(plain, strlen(plain));

@@ -1,11 +1,12 @@
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/cancel.h"
 #include "base/log.h"
+#include "base/sealed.h"
+#include "base/secret.h"
 #include "base/sha256_openssl.h"
 #include "base/text.h"
 #include "builder/cli/help.h"
@@ -77,13 +78,13 @@ static int dispatch(int argc, char **argv, struct wb_err *err)
 
 int main(int argc, char **argv)
 {
-	const struct rlimit no_core = {0, 0};
 	struct wb_err err = WB_ERR_INIT;
 
-	/* Output does not depend on the locale or the umask, and a core dump may hold a token. */
+	wb_sealed_process();
+	wb_secret_learn_environment();
+	/* Output does not depend on the locale or the umask. */
 	setlocale(LC_ALL, "C");
 	umask(022);
-	setrlimit(RLIMIT_CORE, &no_core);
 	wb_cancel_install();
 	wb_sha256_use_openssl();
 	if (!dispatch(argc, argv, &err) && (fflush(stdout) == EOF || ferror(stdout)))

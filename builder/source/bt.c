@@ -46,7 +46,7 @@ static int bt_open(struct wb_remote *r, struct wb_err *err)
 	}
 	char *line = wb_asprintf("Api-Key %s", wb_secret_reveal(key));
 
-	s->authorization = wb_secret_new("BASETEN_API_KEY", line, strlen(line), true);
+	s->authorization = wb_secret_new_session("BASETEN_API_KEY", line, strlen(line), true);
 	wb_wipe(line, strlen(line));
 	free(line);
 	return 0;

@@ -232,7 +232,7 @@ static void keep_token(struct wb_gcp_creds *c, const char *token, uint64_t lifet
 {
 	char *line = wb_asprintf("Bearer %s", token);
 	/* Registered bare: that is how it could show up. */
-	struct wb_secret *bare = wb_secret_new("access token", token, strlen(token), false);
+	struct wb_secret *bare = wb_secret_new_session("access token", token, strlen(token), false);
 
 	wb_secret_unref(bare);
 	wb_secret_unref(c->bearer);
@@ -318,7 +318,7 @@ static struct wb_secret *subject_token(
 	wb_secret_unref(raw);
 	if (!j || wb_json_str(&token, j, c->token_field, "token file", err))
 		return NULL;
-	return wb_secret_new("oidc token", token, strlen(token), true);
+	return wb_secret_new_session("oidc token", token, strlen(token), true);
 }
 
 static int impersonate(struct wb_gcp_creds *c, struct wb_http *http, struct wb_err *err)

@@ -22,7 +22,8 @@ struct hf {
 static struct wb_secret *bearer(const struct wb_secret *token)
 {
 	char *line = wb_asprintf("Bearer %s", wb_secret_reveal(token));
-	struct wb_secret *s = wb_secret_new(wb_secret_name(token), line, strlen(line), true);
+	struct wb_secret *s =
+		wb_secret_new_session(wb_secret_name(token), line, strlen(line), true);
 
 	wb_wipe(line, strlen(line));
 	free(line);

@@ -33,7 +33,10 @@ static int https_open(struct wb_remote *r, struct wb_err *err)
 	const char *value = wb_secret_reveal(secret);
 	char *line = strchr(value, ' ') ? wb_strdup(value) : wb_asprintf("Bearer %s", value);
 
-	s->authorization = wb_secret_new(auth->secret_name, line, strlen(line), true);
+	if (strchr(value, ' ')) /* without its scheme it is a secret too */
+		wb_secret_unref(wb_secret_new(auth->secret_name, strrchr(value, ' ') + 1,
+			strlen(strrchr(value, ' ') + 1), true));
+	s->authorization = wb_secret_new_session(auth->secret_name, line, strlen(line), true);
 	wb_wipe(line, strlen(line));
 	free(line);
 	return 0;

@@ -5,7 +5,9 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/path.h"
+#include "base/sealed.h"
 #include "base/text.h"
 
 struct given {
@@ -46,11 +48,39 @@ static bool usable_name(const char *name)
 	       strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
+/* A secret that is a JSON object (a service account, S3 credentials, an Azure account): what is
+ * secret of it is known by itself too, whoever uses it later and for what. */
+static void learn_members(const struct wb_secret *s)
+{
+	static const char *const members[] = {"private_key", "aws_secret_access_key",
+		"secret_access_key", "aws_session_token", "session_token", "account_key",
+		"sas_token", "connection_string", "client_secret", "refresh_token", "token",
+		"api_key", "password"};
+	struct wb_err ignored = WB_ERR_INIT;
+
+	if (*wb_secret_reveal(s) != '{')
+		return;
+	wb_autojson json_t *j =
+		wb_json_parse(wb_secret_reveal(s), wb_secret_len(s), wb_secret_name(s), &ignored);
+
+	for (size_t i = 0; i < WB_ARRAY_LEN(members); i++) {
+		const char *value = wb_json_str_opt(j, members[i]);
+
+		if (value)
+			wb_secret_unref(
+				wb_secret_new(wb_secret_name(s), value, strlen(value), true));
+	}
+}
+
 struct wb_secret *wb_secrets_env(const char *variable)
 {
 	const char *v = wb_env(variable);
 
-	return v ? wb_secret_new(variable, v, strlen(v), true) : NULL;
+	struct wb_secret *s = v ? wb_secret_new(variable, v, strlen(v), true) : NULL;
+
+	if (s)
+		learn_members(s);
+	return s;
 }
 
 struct wb_secret *wb_secrets_file(const char *name, const char *path, struct wb_err *err)
@@ -68,7 +98,7 @@ struct wb_secret *wb_secrets_file(const char *name, const char *path, struct wb_
 	}
 	struct wb_secret *s = wb_secret_new(name, b.data, b.len, true);
 
-	wb_wipe(b.data, b.len);
+	learn_members(s);
 	if (wb_secret_len(s) == 0) {
 		wb_secret_unref(s);
 		wb_err_set(err, WB_ERR_AUTH, "secret \"%s\": \"%s\" is empty", name, path);
@@ -136,6 +166,8 @@ int wb_secrets_add(struct wb_secrets *s, const char *text, struct wb_err *err)
 
 	if (!sp.src)
 		value = wb_secrets_env(sp.env ? sp.env : sp.id);
+	if (value && sp.env)
+		wb_sealed_variable(sp.env);
 	if (!value && sp.env)
 		return wb_err_set(err, WB_ERR_USAGE,
 			"--secret id=%s: the variable \"%s\" is not set", sp.id, sp.env);

@@ -26,10 +26,10 @@ static int answer_element(const char *path, const char *text, void *arg, struct 
 		c->key_id = wb_strdup(text);
 	} else if (!strcmp(path, "SecretAccessKey")) {
 		wb_secret_unref(c->key);
-		c->key = wb_secret_new("aws_secret_access_key", text, strlen(text), true);
+		c->key = wb_secret_new_session("aws_secret_access_key", text, strlen(text), true);
 	} else if (!strcmp(path, "SessionToken")) {
 		wb_secret_unref(c->token);
-		c->token = wb_secret_new("aws_session_token", text, strlen(text), true);
+		c->token = wb_secret_new_session("aws_session_token", text, strlen(text), true);
 	} else if (!strcmp(path, "Expiration")) {
 		const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
 
@@ -89,7 +89,7 @@ static struct wb_secret *token_of_job(
 
 	if (!j || wb_json_str(&value, j, "value", "job token", err))
 		return NULL;
-	return wb_secret_new("oidc token", value, strlen(value), true);
+	return wb_secret_new_session("oidc token", value, strlen(value), true);
 }
 
 struct wb_secret *wb_oidc_token(struct wb_http *http, const char *file, const char *audience,

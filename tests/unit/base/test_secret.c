@@ -1,5 +1,6 @@
 #include "wbtest.h"
 
+#include "base/base64.h"
 #include "base/secret.h"
 
 /* The registry only grows, so every case has values of its own. */
@@ -66,6 +67,85 @@ static void bytes_are_searched_for_values(void **state)
 	wb_secret_unref(s);
 }
 
+/* Base64 of "user:VALUE" or of a whole file holds the value's bits at any of three places. */
+static void base64_of_something_longer(void **state)
+{
+	static const char *const before[] = {"", "u", "us", "use", "user:"};
+	struct wb_secret *s = wb_secret_new("longer", "longer-Value/1?>", 16, false);
+
+	for (size_t i = 0; i < WB_ARRAY_LEN(before); i++) {
+		wb_autofree char *whole = wb_asprintf("%slonger-Value/1?>, and more", before[i]);
+		wb_autofree char *text = wb_base64_encode(whole, strlen(whole));
+
+		assert_string_equal(wb_secret_find(text, strlen(text)), "longer");
+		for (char *p = text; *p; p++)
+			*p = *p == '+' ? '-' : *p == '/' ? '_' : *p;
+		assert_string_equal(wb_secret_find(text, strlen(text)), "longer");
+	}
+	wb_secret_unref(s);
+}
+
+static void escaped_as_json_does(void **state)
+{
+	struct wb_secret *s = wb_secret_new("lines", "two\nlines \"and\" quotes", 22, false);
+
+	check_redacted("{\"a\": \"two\\nlines \\\"and\\\" quotes\"}", "{\"a\": \"***\"}");
+	wb_secret_unref(s);
+}
+
+static bool in_data(const char *value, const char *text)
+{
+	struct wb_secret *s = wb_secret_new("data", value, strlen(value), false);
+	WB_AUTO(wb_finder_freep) struct wb_finder *f = wb_secret_finder();
+	const char *found = wb_secret_find(text, strlen(text)), *name;
+	size_t at;
+	bool scanned = wb_finder_scan(&at, &name, f, text, strlen(text));
+
+	wb_secret_unref(s);
+	assert_int_equal(scanned, found != NULL);
+	return scanned;
+}
+
+static void words_and_numbers_are_no_find_in_data(void **state)
+{
+	assert_false(in_data("short-1", "a short-1 word"));
+	assert_false(in_data("password", "the password of it"));
+	assert_false(in_data("20240131", "on 20240131 at noon"));
+	assert_true(in_data("passw0rd", "the passw0rd of it"));
+	assert_true(in_data("sixteenofletters", "it is sixteenofletters"));
+}
+
+static void marks_tell_values_apart_and_say_no_more(void **state)
+{
+	struct wb_secret_marks before = {0}, after = {0}, salted = {0};
+
+	wb_secret_marks(&before, "salt");
+	wb_secret_unref(wb_secret_new("marked", "a value to mark 1", 17, false));
+	wb_secret_unref(wb_secret_new_session("handed out", "a value to mark 2", 17, false));
+	wb_secret_unref(wb_secret_new("brief", "ghs_a-value-to-mark-3", 21, false));
+	wb_secret_marks(&after, "salt");
+	wb_secret_marks(&salted, "another");
+	assert_int_equal(after.list.n, before.list.n + 1);
+	assert_int_equal(salted.list.n, after.list.n);
+	for (size_t i = 0; i < before.list.n; i++)
+		assert_int_equal(before.list.items[i], after.list.items[i]);
+	assert_int_not_equal(after.list.items[before.list.n], salted.list.items[before.list.n]);
+	wb_vec_free(&before.list);
+	wb_vec_free(&after.list);
+	wb_vec_free(&salted.list);
+}
+
+static void the_environment_is_learned_by_name(void **state)
+{
+	setenv("HF_TOKEN", "the-value-of-a-variable-1", 1);
+	setenv("BOS_TOKEN", "the-value-of-a-variable-2", 1);
+	wb_secret_learn_environment();
+	check_redacted("the-value-of-a-variable-1", "***");
+	check_redacted("the-value-of-a-variable-2", "the-value-of-a-variable-2");
+	unsetenv("HF_TOKEN");
+	unsetenv("BOS_TOKEN");
+}
+
 static void references_share_one_value(void **state)
 {
 	struct wb_secret *s = wb_secret_new("shared", "shared-value", 12, false);
@@ -103,6 +183,11 @@ int main(void)
 		cmocka_unit_test(short_values_would_redact_ordinary_words),
 		cmocka_unit_test(the_longest_match_wins),
 		cmocka_unit_test(bytes_are_searched_for_values),
+		cmocka_unit_test(base64_of_something_longer),
+		cmocka_unit_test(escaped_as_json_does),
+		cmocka_unit_test(words_and_numbers_are_no_find_in_data),
+		cmocka_unit_test(marks_tell_values_apart_and_say_no_more),
+		cmocka_unit_test(the_environment_is_learned_by_name),
 		cmocka_unit_test(references_share_one_value),
 		cmocka_unit_test(white_space_alone_is_an_empty_value),
 		cmocka_unit_test(wiping_leaves_zeros),
