@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "layers/codec.h"
+#include "layers/guard.h"
 #include "layers/plan.h"
 #include "layers/tar.h"
 
@@ -40,6 +41,7 @@ void wb_dir_attrs_release(struct wb_dir_attrs *a);
 struct wb_stream_opts {
 	uint64_t mtime;                  /* of every entry, seconds */
 	const struct wb_dir_attrs *dirs; /* or NULL */
+	const struct wb_guard *guard;    /* or NULL */
 };
 
 struct wb_piece {
@@ -60,12 +62,13 @@ struct wb_stream {
 	uint64_t offset;
 	size_t padding;
 	bool ended;
+	struct wb_guard_tail seen; /* of the open large file */
 };
 
 void wb_stream_init(struct wb_stream *s, const struct wb_planned_layer *layer,
 	const struct wb_stream_opts *opts);
 /* The next piece, into buf (WB_PIECE_MAX bytes, page-aligned). Digests of small files are computed
- * on the way where they are not known. */
+ * on the way where they are not known. Fails where the guard does. */
 int wb_stream_next(struct wb_piece *out, struct wb_stream *s, uint8_t *buf, struct wb_err *err);
 void wb_stream_release(struct wb_stream *s);
 

@@ -9,6 +9,7 @@
 #include "builder/build/ahead.h"
 #include "builder/build/elsewhere.h"
 #include "builder/build/findings.h"
+#include "builder/build/guard.h"
 #include "builder/build/runtime.h"
 #include "builder/build/volumes.h"
 #include "layers/layer_key.h"
@@ -34,6 +35,7 @@ struct build {
 	char *packer;
 	struct wb_elsewhere *elsewhere;
 	struct wb_output_opts output;
+	struct wb_build_guard guard;
 	struct wb_ahead *ahead;  /* or NULL */
 	struct wb_lockfile lock; /* as it should be now */
 	int64_t epoch;
@@ -42,6 +44,7 @@ struct build {
 static void build_release(struct build *b)
 {
 	wb_ahead_free(b->ahead);
+	wb_build_guard_release(&b->guard);
 	wb_elsewhere_free(b->elsewhere);
 	wb_lockfile_release(&b->lock);
 	free(b->packer);
@@ -156,6 +159,8 @@ static int layer_done(void *arg, const struct wb_layer *l, struct wb_err *err)
 {
 	struct build *b = arg;
 
+	if (wb_build_guard_layer(&b->guard, l, err))
+		return -1;
 	return wb_ahead_send(b->ahead, l, err);
 }
 
@@ -298,11 +303,26 @@ static int assemble_image(struct build *b, struct wb_err *err)
 	return wb_assemble(&b->assembled, &opts, err);
 }
 
+static int guard_documents(struct build *b, struct wb_err *err)
+{
+	struct wb_assembled *a = &b->assembled;
+
+	wb_vec_foreach (doc, &a->configs)
+		if (wb_build_guard_document(&b->guard, "config", doc, err))
+			return -1;
+	wb_vec_foreach (doc, &a->manifests)
+		if (wb_build_guard_document(&b->guard, "manifest", doc, err))
+			return -1;
+	return wb_build_guard_document(&b->guard, "index", &a->root, err);
+}
+
 static int assemble(struct build *b, struct wb_err *err)
 {
 	struct wb_step *step = wb_step_begin(b->opts->progress, "assemble the image");
 
-	return wb_step_end(step, assemble_image(b, err), err);
+	int rc = assemble_image(b, err) || guard_documents(b, err) ? -1 : 0;
+
+	return wb_step_end(step, rc, err);
 }
 
 static int write_outputs(struct build *b, struct wb_err *err)
@@ -411,14 +431,54 @@ static void save_lock(struct build *b)
 		wb_note("%s %s", r->lock_found ? "updated" : "wrote", r->lock_path);
 }
 
+/* Those that no source asked for: given on the command line, named by the config, or lying in its
+ * folder. */
+static int learn_secrets(struct build *b, struct wb_err *err)
+{
+	const struct wb_config *c = &b->config;
+	const char *const *given = b->opts->plan.remote.secrets;
+	static const char *const legacy[] = {"service_account.json", "s3_credentials.json"};
+	wb_autofree char *data = wb_path_normalize(b->plan.dir, c->data_dir);
+	WB_AUTO(wb_secrets_freep) struct wb_secrets *s = wb_secrets_new(data);
+	struct wb_err ignored = WB_ERR_INIT; /* a source that needs one has said it */
+
+	/* where there are remote sources they were read, and a pipe can be read only once */
+	for (; !b->plan.remotes.store && given && *given; given++)
+		if (wb_secrets_add(s, *given, err))
+			return -1;
+	wb_vec_foreach (name, &c->secrets)
+		wb_secret_unref(wb_secrets_find(s, name->name, &ignored));
+	for (size_t i = 0; i < WB_ARRAY_LEN(legacy); i++)
+		wb_secret_unref(wb_secrets_legacy(s, legacy[i], &ignored));
+	return 0;
+}
+
+/* All secrets that the run was given are known when the first byte is packed: those of the sources
+ * by now, and those of the registries that the image goes to. */
+static int begin_guard(struct build *b, struct wb_err *err)
+{
+	const struct wb_build_opts *o = b->opts;
+	bool push = false;
+
+	if (learn_secrets(b, err))
+		return -1;
+	for (size_t i = 0; i < o->n_outputs; i++)
+		push |= o->outputs[i].kind == WB_OUTPUT_REGISTRY;
+	for (size_t i = 0; push && i < o->n_tags; i++)
+		wb_place_memory_learn(b->place.memory, o->tags[i].host, o->tags[i].name);
+	wb_build_guard_init(&b->guard, &b->plan, b->store, o->allow_secret);
+	b->pack.stream.guard = &b->guard.guard;
+	return 0;
+}
+
 int wb_build_run(struct wb_build_result *out, const struct wb_build_opts *opts, struct wb_err *err)
 {
 	WB_AUTO(build_release) struct build b = {.opts = opts, .out = out};
 
 	if (prepare(&b, err) || make_plan(&b, err) || wb_sizes_check(&b.plan, &opts->sizes, err) ||
 		list_volumes(&b, err) || open_base(&b, err) || settle_sources(&b, err) ||
-		wb_base_meet(&b.dirs, &b.base, &b.plan, b.store, err) || pack(&b, err) ||
-		assemble(&b, err) || write_outputs(&b, err))
+		wb_base_meet(&b.dirs, &b.base, &b.plan, b.store, err) || begin_guard(&b, err) ||
+		pack(&b, err) || assemble(&b, err) || write_outputs(&b, err))
 		return -1;
 	save_lock(&b);
 	out->files = b.plan.files.n;

@@ -24,6 +24,7 @@ struct wb_build_opts {
 	size_t n_outputs;
 	const struct wb_reference *tags;
 	size_t n_tags;
+	const char *const *allow_secret; /* patterns of paths, NULL at the end; or NULL */
 	const char *const *labels, *const *annotations,
 					   *const *env; /* KEY=VALUE, NULL at the end */
 };

@@ -100,7 +100,7 @@ static bool names(const char *list, const char *id)
 	return false;
 }
 
-static bool silenced_by_text(const struct wb_finding *f, const char *text)
+bool wb_lint_silenced(const char *text, const char *id, struct wb_pos pos)
 {
 	unsigned line = 1;
 
@@ -113,8 +113,7 @@ static bool silenced_by_text(const struct wb_finding *f, const char *text)
 		if (!end || comment < end) {
 			bool own_line = p + strspn(p, " \t") == comment;
 
-			if ((own_line || line == f->pos.line) &&
-				names(comment + strlen(COMMENT), f->id))
+			if ((own_line || line == pos.line) && names(comment + strlen(COMMENT), id))
 				return true;
 		}
 		p = end ? end + 1 : NULL;
@@ -139,7 +138,7 @@ void wb_lint_silence(struct wb_findings *f, const char *text, const char *const 
 
 		/* an error of the config itself is one: the build would fail */
 		if ((it->severity == WB_SEV_ERROR && !lint) ||
-			!(listed(ignore, it->id) || silenced_by_text(it, text))) {
+			!(listed(ignore, it->id) || wb_lint_silenced(text, it->id, it->pos))) {
 			f->list.items[kept++] = *it;
 			continue;
 		}

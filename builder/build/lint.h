@@ -26,6 +26,9 @@ int wb_lint(struct wb_findings *out, const struct wb_plan *p, const struct wb_li
 /* Takes silenced findings out of f, whoever made them (errors stay). text is the config's. */
 void wb_lint_silence(struct wb_findings *f, const char *text, const char *const *ignore);
 
+/* Does text have a comment that silences the finding id at pos? Line 0: only one of the whole. */
+bool wb_lint_silenced(const char *text, const char *id, struct wb_pos pos);
+
 /* All ids, for help and tests; NULL at the end. */
 extern const char *const wb_lint_ids[];
 

@@ -37,6 +37,14 @@ void wb_place_memory_free(struct wb_place_memory *m)
 	free(m);
 }
 
+void wb_place_memory_learn(struct wb_place_memory *m, const char *host, const char *repository)
+{
+	WB_AUTO(wb_credential_release) struct wb_credential found = WB_CREDENTIAL_INIT;
+	struct wb_err ignored = WB_ERR_INIT; /* the transport will say it */
+
+	(void)wb_credentials_get(&found, m->credentials, host, repository, &ignored);
+}
+
 /* The record of a blob in a host: ["newest/repository", …]. */
 static char *push_key(const char *host, const struct wb_digest *d)
 {

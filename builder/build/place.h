@@ -15,6 +15,9 @@ struct wb_place_memory;
 struct wb_place_memory *wb_place_memory_new(struct wb_store *s);
 void wb_place_memory_free(struct wb_place_memory *m);
 
+/* Looks a registry's login up as the transport will, so that the guard on layers knows it. */
+void wb_place_memory_learn(struct wb_place_memory *m, const char *host, const char *repository);
+
 struct wb_place_opts {
 	bool plain_http;
 	bool tls_insecure;

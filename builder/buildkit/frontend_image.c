@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/text.h"
+#include "builder/build/guard.h"
 #include "builder/build/runtime.h"
 #include "builder/buildkit/frontend_internal.h"
 #include "oci/mediatype.h"
@@ -427,6 +428,17 @@ static char *config_text(struct wb_front *f, struct wb_front_base *b)
 	return text;
 }
 
+/* Labels and variables that hold a credential. Values of secrets are known to the steps alone. */
+static int guard_config(struct wb_front *f, const char *text, struct wb_err *err)
+{
+	const char *const allow[] = {wb_frontend_arg(&f->opts, "WBUILD_ALLOW_SECRET"), NULL};
+	struct wb_build_guard guard = {.allow = allow, .config_text = f->config_text.data};
+	const struct wb_document doc = {
+		.bytes = (char *)(uintptr_t)text, .desc = {.size = strlen(text)}};
+
+	return wb_build_guard_document(&guard, "config", &doc, err);
+}
+
 static int make_one(struct wb_gateway_result *out, struct wb_front *f, struct wb_front_base *b,
 	struct wb_err *err)
 {
@@ -438,7 +450,7 @@ static int make_one(struct wb_gateway_result *out, struct wb_front *f, struct wb
 		return -1;
 	out->platform = wb_strdup(b->name);
 	out->config = config_text(f, b);
-	return 0;
+	return guard_config(f, out->config, err);
 }
 
 /* The value of "refs.platforms" (moby/buildkit, exporter/containerimage/exptypes). */

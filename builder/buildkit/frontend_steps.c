@@ -4,6 +4,7 @@
 
 #include "base/path.h"
 #include "base/text.h"
+#include "builder/build/lint.h"
 #include "builder/buildkit/frontend_internal.h"
 #include "builder/config/source_json.h"
 #include "layers/plan.h"
@@ -245,6 +246,11 @@ static void set_switches(struct stage *s)
 		wb_json_set_u64(s->params, "bundleVolumes", 1);
 	if (wb_frontend_arg_true(o, "WBUILD_INSECURE"))
 		wb_json_set_u64(s->params, "insecure", 1);
+	if (wb_frontend_arg(o, "WBUILD_ALLOW_SECRET"))
+		wb_json_set_str(
+			s->params, "allowSecret", wb_frontend_arg(o, "WBUILD_ALLOW_SECRET"));
+	if (wb_lint_silenced(s->f->config_text.data, "secret-content", (struct wb_pos){0}))
+		wb_json_set_u64(s->params, "allowForms", 1);
 }
 
 static void give_config(struct stage *s)

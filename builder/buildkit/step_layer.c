@@ -12,6 +12,7 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "builder/buildkit/step_internal.h"
+#include "layers/guard.h"
 #include "layers/manifest.h"
 
 struct laying {
@@ -21,6 +22,8 @@ struct laying {
 	char *out;
 	uint8_t *buf; /* WB_CHUNK_SIZE */
 	struct wb_step *step;
+	struct wb_finder *values;
+	struct wb_guard guard;
 };
 
 static void laying_release(struct laying *l)
@@ -31,6 +34,24 @@ static void laying_release(struct laying *l)
 	wb_remotes_release(&l->remotes);
 	free(l->out);
 	free(l->buf);
+	wb_finder_free(l->values);
+}
+
+/* --- the guard ---------------------------------------------------------------------------- */
+
+static bool let_through(void *arg, const char *path, bool form)
+{
+	const struct laying *l = arg;
+	const char *list = wb_json_str_opt(l->run->params, "allowSecret");
+
+	return (form && wb_run_number(l->run, "allowForms")) || wb_guard_listed(list, path);
+}
+
+/* The sources' secrets are known. */
+static void begin_guard(struct laying *l)
+{
+	l->values = wb_secret_finder();
+	l->guard = (struct wb_guard){.values = l->values, .allowed = let_through, .arg = l};
 }
 
 /* --- what has to be fetched --------------------------------------------------------------- */
@@ -79,10 +100,12 @@ static int make_parents(const struct laying *l, const char *rel, struct wb_err *
 	return 0;
 }
 
-/* One pass: digests of the whole and of each chunk, and the copy. */
+/* One pass: digests of the whole and of each chunk, the guard, and the copy. path is the file's
+ * own in the image, name the copy's. */
 static int copy_hashed(struct wb_digest *whole, struct wb_buf *chunks, struct laying *l, int in,
-	int out, uint64_t size, const char *name, struct wb_err *err)
+	int out, uint64_t size, const char *path, const char *name, struct wb_err *err)
 {
+	struct wb_guard_tail seen = {0};
 	struct wb_sha256 total;
 
 	wb_sha256_init(&total);
@@ -92,7 +115,8 @@ static int copy_hashed(struct wb_digest *whole, struct wb_buf *chunks, struct la
 		struct wb_digest digest;
 
 		wb_sha256_init(&part);
-		if (wb_cancel_check(err) || wb_file_read_full(in, l->buf, n, -1, name, err))
+		if (wb_cancel_check(err) || wb_file_read_full(in, l->buf, n, -1, name, err) ||
+			wb_guard_bytes(&l->guard, &seen, path, l->buf, n, err))
 			return -1;
 		wb_sha256_joint(both, 2, l->buf, n, NULL, NULL, 0);
 		if (wb_file_write_full(out, l->buf, n, name, err))
@@ -138,7 +162,7 @@ static int lay_from(
 
 	if (out < 0)
 		return wb_err_sys(err, errno, "cannot write \"%s\"", to);
-	if (copy_hashed(&digest, &chunks, l, in, out, size, to, err))
+	if (copy_hashed(&digest, &chunks, l, in, out, size, path, to, err))
 		return -1;
 	if (sha && strcmp(sha, wb_digest_hex(&digest).s))
 		return wb_err_set(err, WB_ERR_INTEGRITY, "\"%s\": its content is sha256:%s, not %s",
@@ -157,6 +181,8 @@ static int lay_inline(
 
 	if (!bytes)
 		return wb_err_set(err, WB_ERR_FORMAT, "\"%s\": not base64", path);
+	if (wb_guard_bytes(&l->guard, NULL, path, bytes, n, err))
+		return -1;
 	wb_sha256_once(&digest, bytes, n);
 	note_file(l, path, &digest, &none);
 	return wb_file_put(to, bytes, n, 0644, WB_FILE_NOSYNC, err);
@@ -218,7 +244,7 @@ static int lay_node(struct laying *l, const json_t *node, struct wb_err *err)
 		return wb_err_set(err, WB_ERR_FORMAT, "a layer with an unsafe path");
 	wb_autofree char *to = wb_path_join(l->out, path);
 
-	if (make_parents(l, path, err))
+	if (wb_guard_names(&l->guard, path, target, err) || make_parents(l, path, err))
 		return -1;
 	if (!strcmp(type, "file"))
 		return lay_file(l, node, to, err);
@@ -298,6 +324,7 @@ int wb_step_run_layer(struct wb_run *r, struct wb_err *err)
 	if (!l.spec || !(l.folders = wb_run_read_json(r, "/in/folders.json", err)) ||
 		wb_mkdirs(l.out, 0755, err) || fetch(&l, err))
 		return -1;
+	begin_guard(&l);
 	l.step = wb_step_begin(r->progress, "lay out the files");
 	if (wb_step_end(l.step, lay_all(&l, err), err))
 		return -1;

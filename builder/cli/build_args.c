@@ -123,6 +123,10 @@ static int read_remote(struct wb_build_args *out, const struct wb_args *args, st
 	r->insecure = wb_args_has(args, OPT_INSECURE);
 	r->ca_file = wb_args_last(args, OPT_CA_FILE);
 	r->jobs = out->opts.jobs;
+	wb_vec_foreach (path, &args->values[OPT_ALLOW_SECRET])
+		*wb_vec_push(&out->allow_secret) = *path;
+	wb_vec_push(&out->allow_secret); /* the NULL at the end */
+	out->opts.allow_secret = (const char *const *)out->allow_secret.items;
 	wb_vec_foreach (spec, &args->values[OPT_SECRET])
 		*wb_vec_push(&out->secrets) = *spec;
 	wb_vec_push(&out->secrets); /* the NULL at the end */
@@ -171,6 +175,7 @@ void wb_build_args_release(struct wb_build_args *b)
 	wb_vec_free(&b->annotations);
 	wb_vec_free(&b->env);
 	wb_vec_free(&b->secrets);
+	wb_vec_free(&b->allow_secret);
 	wb_vec_free(&b->written);
 	free(b->mounts);
 	wb_http_rate_free(b->opts.place.rate);

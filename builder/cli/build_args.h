@@ -16,7 +16,7 @@ struct wb_build_args {
 	struct wb_build_opts opts;
 	WB_VEC(struct wb_output) outputs;
 	WB_VEC(struct wb_reference) tags;
-	WB_VEC(const char *) labels, annotations, env, secrets, written;
+	WB_VEC(const char *) labels, annotations, env, secrets, allow_secret, written;
 	const char **mounts;
 };
 

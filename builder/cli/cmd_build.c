@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "builder/cli/build_args.h"
 #include "builder/cli/progress_args.h"
@@ -107,7 +108,8 @@ static int write_files(const struct wb_build_result *r, const struct wb_build_op
 		wb_autojson json_t *j = metadata(r, o);
 		wb_autofree char *text = wb_json_dump_indent(j);
 
-		if (wb_file_put(metadata_file, text, strlen(text), 0644, WB_FILE_REPLACE, err))
+		if (wb_secret_guard(metadata_file, text, strlen(text), err) ||
+			wb_file_put(metadata_file, text, strlen(text), 0644, WB_FILE_REPLACE, err))
 			return wb_err_wrap(err, "--metadata-file");
 	}
 	if (iidfile && wb_file_put(iidfile, id.s, strlen(id.s), 0644, WB_FILE_REPLACE, err))
@@ -146,8 +148,8 @@ static int run(const struct wb_args *args, struct wb_err *err)
 
 static const enum wb_opt options[] = {OPTS_BUNDLE, OPT_TAG, OPT_OUTPUT, OPT_PUSH, OPT_BASE,
 	OPT_PLATFORM, OPT_COMPRESSION, OPT_COMPRESSION_LEVEL, OPT_COMPAT, OPT_NO_STUB, OPT_VERIFY,
-	OPT_LABEL, OPT_ANNOTATION, OPT_ENV, OPT_PLAIN_HTTP, OPT_TLS_VERIFY, OPT_MOUNT_FROM,
-	OPT_REGISTRY_LIMITS, OPT_METADATA_FILE, OPT_IIDFILE, OPTS_COMMON, OPT_END};
+	OPT_ALLOW_SECRET, OPT_LABEL, OPT_ANNOTATION, OPT_ENV, OPT_PLAIN_HTTP, OPT_TLS_VERIFY,
+	OPT_MOUNT_FROM, OPT_REGISTRY_LIMITS, OPT_METADATA_FILE, OPT_IIDFILE, OPTS_COMMON, OPT_END};
 
 const struct wb_command wb_cmd_build = {
 	.name = "build",

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "builder/build/loaded_page.h"
 #include "builder/build/loaded_report.h"
@@ -18,7 +19,8 @@ static int write_page(const json_t *report, const char *name, const char *file, 
 {
 	wb_autofree char *page = wb_loaded_page(report, name);
 
-	if (wb_file_put(file, page, strlen(page), 0644, WB_FILE_REPLACE, err))
+	if (wb_secret_guard(file, page, strlen(page), err) ||
+		wb_file_put(file, page, strlen(page), 0644, WB_FILE_REPLACE, err))
 		return wb_err_wrap(err, "--html");
 	wb_note("wrote %s", file);
 	return 0;

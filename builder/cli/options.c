@@ -23,6 +23,8 @@ const struct wb_option wb_options[OPT_COUNT] = {
 	[OPT_COMPAT] = {"compat", 0, "KIND", "oci|docker|kserve", false,
 		"the consumer to please where it cannot take zstd layers"},
 	[OPT_SECRET] = {"secret", 0, "SPEC", NULL, true, "id=NAME[,src=FILE|,env=VAR]"},
+	[OPT_ALLOW_SECRET] = {"allow-secret", 0, "PATH", NULL, true,
+		"pack this path of the image though it holds a secret (a pattern)"},
 	[OPT_LOCKED] = {"locked", 0, NULL, NULL, false, "fail if wbuild.lock would change"},
 	[OPT_FROZEN] = {"frozen", 0, NULL, NULL, false,
 		"as --locked, and touch no network for sources"},

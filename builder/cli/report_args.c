@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/secret.h"
 
 int wb_format_is_json(bool *json, const struct wb_args *args, struct wb_err *err)
 {
@@ -20,5 +21,7 @@ void wb_print_json(void *j)
 	wb_autojson json_t *owned = j;
 	wb_autofree char *text = wb_json_dump_indent(owned);
 
-	fputs(text, stdout);
+	wb_autofree char *clean = wb_redact(text);
+
+	fputs(clean, stdout);
 }

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/path.h"
+#include "base/secret.h"
 #include "base/sha256.h"
 
 void wb_lockfile_release(struct wb_lockfile *l)
@@ -309,6 +310,8 @@ int wb_lockfile_save(
 
 	if (changed)
 		*changed = !same;
+	if (!same && wb_secret_guard(path, text, strlen(text), err))
+		return -1;
 	return same ? 0 : wb_file_put(path, text, strlen(text), 0644, WB_FILE_REPLACE, err);
 }
 
