@@ -37,6 +37,7 @@ void wb_cancel_install(void)
 	sigaction(SIGTERM, &sa, NULL);
 	sa.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &sa, NULL);
+	sigaction(SIGXFSZ, &sa, NULL); /* a file over the user's limit: write() says so */
 }
 
 void wb_cancel_request(int signum)

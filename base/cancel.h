@@ -11,7 +11,7 @@
 
 #define WB_CANCEL_LINE "wbuild: stopping; a second signal ends it at once"
 
-void wb_cancel_install(void); /* signal handlers; SIGPIPE is ignored */
+void wb_cancel_install(void); /* signal handlers; SIGPIPE and SIGXFSZ are ignored */
 /* The handler writes WB_CANCEL_LINE to stderr, unless a live display says it in its own place. */
 void wb_cancel_set_silent(bool on);
 void wb_cancel_request(int signum);

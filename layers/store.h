@@ -56,13 +56,13 @@ int wb_store_adopt(
 	struct wb_store *s, const char *path, const struct wb_digest *d, struct wb_err *err);
 
 /* Index records: kind is a folder name ("layer", "stat", "etag", "push"), key any text (hashed).
- * get: NULL without err when there is none or it does not parse; marks the record as used. */
+ * They carry their own checksum, so what is read is what was written. get: NULL without err when
+ * there is none or it is damaged; marks the record as used. */
 json_t *wb_store_index_get(struct wb_store *s, const char *kind, const char *key);
 int wb_store_index_put(struct wb_store *s, const char *kind, const char *key, const json_t *value,
 	struct wb_err *err);
 /* The same for records that are not JSON, because there is one line for each of many files. out is
- * initialised; its limit rules. They carry their own checksum, so what is read is what was written.
- * get: false when there is none, or it is damaged. */
+ * initialised; its limit rules. get: false when there is none, or it is damaged. */
 bool wb_store_note_get(struct wb_buf *out, struct wb_store *s, const char *kind, const char *key);
 int wb_store_note_put(struct wb_store *s, const char *kind, const char *key, const void *p,
 	size_t n, struct wb_err *err);

@@ -1,6 +1,9 @@
 #include "wbtest.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +62,19 @@ static int broken_pipe(void)
 	return write(fds[1], "x", 1) < 0 && !wb_cancelled() ? 0 : 2;
 }
 
+/* What `ulimit -f` sends would end the process in the middle of a file, without a word. */
+static int file_too_large(void)
+{
+	const struct rlimit small = {100, 100};
+	FILE *f = tmpfile();
+	char bytes[200] = "";
+
+	wb_cancel_install();
+	if (!f || setrlimit(RLIMIT_FSIZE, &small) || write(fileno(f), bytes, 200) != 100)
+		return 1;
+	return write(fileno(f), bytes, 1) < 0 && errno == EFBIG && !wb_cancelled() ? 0 : 2;
+}
+
 static void the_first_signal_asks_to_stop(void **state)
 {
 	char said[300];
@@ -81,12 +97,20 @@ static void a_closed_pipe_is_an_error_and_not_the_end(void **state)
 	assert_int_equal(in_child(broken_pipe, said, sizeof(said)), 0);
 }
 
+static void a_file_over_the_limit_is_an_error_and_not_the_end(void **state)
+{
+	char said[300];
+
+	assert_int_equal(in_child(file_too_large, said, sizeof(said)), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_signal_asks_to_stop),
 		cmocka_unit_test(the_second_one_ends_it),
 		cmocka_unit_test(a_closed_pipe_is_an_error_and_not_the_end),
+		cmocka_unit_test(a_file_over_the_limit_is_an_error_and_not_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,6 +277,30 @@ static void damage_records(const struct place *p, const char *kind, bool cut)
 	closedir(d);
 }
 
+/* A digit that became another one: what is there parses, and says something else. */
+static void a_record_with_another_value_is_none(void **state)
+{
+	struct place *p = *state;
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_buf_release) struct wb_buf text;
+	wb_autojson json_t *v = json_pack("{s:s}", "diffId", "sha256:abc");
+	struct wb_digest key;
+
+	wb_sha256_once(&key, "k", 1);
+	wb_autofree char *path =
+		wb_asprintf("%s/index/layer/%s.json", p->dir, wb_digest_hex(&key).s);
+
+	assert_ok(wb_store_index_put(p->store, "layer", "k", v, &err), &err);
+	wb_buf_init(&text, 10000, "record");
+	assert_ok(wb_file_read(&text, path, &err), &err);
+	char *digit = strstr(text.data, "sha256:abc");
+
+	assert_non_null(digit);
+	digit[7] = 'e';
+	assert_ok(wb_file_put(path, text.data, text.len, 0644, WB_FILE_REPLACE, &err), &err);
+	assert_null(wb_store_index_get(p->store, "layer", "k"));
+}
+
 static void damaged_records_are_none(void **state)
 {
 	struct place *p = *state;
@@ -606,6 +630,7 @@ int main(void)
 		CASE(verify_finds_rot_that_the_time_does_not_show),
 		CASE(records_come_back),
 		CASE(keys_are_any_bytes),
+		CASE(a_record_with_another_value_is_none),
 		CASE(damaged_records_are_none),
 		CASE(threads_write_the_same_blobs),
 		CASE(processes_write_the_same_blobs),
