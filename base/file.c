@@ -8,18 +8,31 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/path.h"
 
 /* Write-back of a streamed file is started in steps of this many bytes. */
 #define FLUSH_STEP (8u << 20)
+#define LOCK_POLL_NS (20 * 1000 * 1000)
+#define TEMP_PREFIX ".wbtmp."
+#define EMPTY_TEMP_AGE 60 /* seconds */
 
 void wb_closep(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
+}
+
+/* -1 where the file system, or a root without /proc, has no way to name it later. */
+static int open_unnamed(const char *dir)
+{
+	if (access("/proc/self/fd", X_OK))
+		return -1;
+	return open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
 
 int wb_file_create(
@@ -30,7 +43,12 @@ int wb_file_create(
 	new.path = wb_strdup(path);
 	wb_autofree char *dir = wb_path_dirname(path);
 
-	new.temp = wb_asprintf("%s/.wbtmp.XXXXXX", dir);
+	new.fd = flags &WB_FILE_UNNAMED ? open_unnamed(dir) : -1;
+	if (new.fd >= 0) {
+		*f = new;
+		return 0;
+	}
+	new.temp = wb_asprintf("%s/" TEMP_PREFIX "XXXXXX", dir);
 	new.fd = mkostemp(new.temp, O_CLOEXEC);
 	if (new.fd < 0) {
 		wb_err_sys(err, errno, "cannot create a file in \"%s\"", dir);
@@ -38,8 +56,39 @@ int wb_file_create(
 		free(new.temp);
 		return -1;
 	}
+	(void)flock(new.fd, LOCK_EX | LOCK_NB); /* says that its writer lives */
 	*f = new;
 	return 0;
+}
+
+/* Nobody writes to it. An empty one may have been made this moment, and not be locked yet. */
+static bool is_abandoned(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return false;
+	if (!st.st_size && st.st_mtim.tv_sec + EMPTY_TEMP_AGE > time(NULL))
+		return false;
+	return !flock(fd, LOCK_EX | LOCK_NB);
+}
+
+void wb_file_tidy(const char *dir)
+{
+	DIR *d = opendir(dir);
+
+	if (!d)
+		return;
+	for (const struct dirent *e; (e = readdir(d));) {
+		if (strncmp(e->d_name, TEMP_PREFIX, strlen(TEMP_PREFIX)))
+			continue;
+		wb_autoclose int fd =
+			openat(dirfd(d), e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+		if (fd >= 0 && is_abandoned(fd))
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+	}
+	closedir(d);
 }
 
 void wb_file_reserve(struct wb_file *f, uint64_t size)
@@ -87,6 +136,18 @@ static int make_durable(struct wb_file *f, struct wb_err *err)
 	return 0;
 }
 
+static int link_unnamed(const struct wb_file *f, bool *existed, struct wb_err *err)
+{
+	wb_autofree char *open_file = wb_asprintf("/proc/self/fd/%d", f->fd);
+
+	if (!linkat(AT_FDCWD, open_file, AT_FDCWD, f->path, AT_SYMLINK_FOLLOW))
+		return 0;
+	if (errno != EEXIST)
+		return wb_err_sys(err, errno, "cannot give \"%s\" its name", f->path);
+	*existed = true;
+	return 0;
+}
+
 /* rename, or link when an existing target must stay. */
 static int give_name(struct wb_file *f, bool *existed, struct wb_err *err)
 {
@@ -95,6 +156,8 @@ static int give_name(struct wb_file *f, bool *existed, struct wb_err *err)
 			return wb_err_sys(err, errno, "cannot rename to \"%s\"", f->path);
 		return 0;
 	}
+	if (!f->temp)
+		return link_unnamed(f, existed, err);
 	if (!renameat2(AT_FDCWD, f->temp, AT_FDCWD, f->path, RENAME_NOREPLACE))
 		return 0;
 	/* a file system without RENAME_NOREPLACE (NFS, some FUSE ones) */
@@ -317,7 +380,7 @@ int wb_file_clone(
 		return wb_err_sys(err, errno, "cannot open \"%s\"", src);
 	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
 
-	if (wb_file_create(&f, dst, st.st_mode & 0777, 0, err))
+	if (wb_file_create(&f, dst, st.st_mode & 0777, WB_FILE_UNNAMED, err))
 		return -1;
 	if (ioctl(f.fd, FICLONE, in) && copy_bytes(in, f.fd, src, dst, err))
 		return -1;
@@ -344,10 +407,17 @@ int wb_lock_acquire(struct wb_lock *l, const char *path, bool exclusive, struct 
 
 	if (fd < 0)
 		return wb_err_sys(err, errno, "cannot open the lock \"%s\"", path);
-	while (flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
-		if (errno == EINTR)
+	/* Whoever holds it may do so for hours, and the signal that says to stop waiting may go to
+	 * another thread: flock() would not notice. */
+	while (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB)) {
+		int errnum = errno;
+
+		if (errnum == EINTR || (errnum == EWOULDBLOCK && !wb_cancel_check(err))) {
+			nanosleep(&(struct timespec){.tv_nsec = LOCK_POLL_NS}, NULL);
 			continue;
-		wb_err_sys(err, errno, "cannot lock \"%s\"", path);
+		}
+		if (errnum != EWOULDBLOCK)
+			wb_err_sys(err, errnum, "cannot lock \"%s\"", path);
 		close(fd);
 		return -1;
 	}

@@ -20,6 +20,7 @@ enum {
 	WB_FILE_REPLACE = 1, /* commit may replace an existing file */
 	WB_FILE_NOSYNC = 2,  /* not made durable: for files that are cheap to make again */
 	WB_FILE_STREAM = 4,  /* start write-back while writing, for large files */
+	WB_FILE_UNNAMED = 8, /* no temporary that a kill leaves, where possible; not with REPLACE */
 };
 
 struct wb_file {
@@ -30,7 +31,7 @@ struct wb_file {
 	int64_t mtime;       /* seconds, set at commit; 0 leaves the time of writing */
 	uint64_t flushed;    /* bytes whose write-back was started (WB_FILE_STREAM) */
 	char *path;          /* final name */
-	char *temp;          /* name of the temporary */
+	char *temp;          /* name of the temporary; NULL when it has none */
 	struct wb_err error; /* sticky */
 };
 
@@ -48,6 +49,9 @@ int wb_file_commit(struct wb_file *f, bool *existed, struct wb_err *err);
  * path must be on the same file system. */
 void wb_file_rename(struct wb_file *f, const char *path);
 void wb_file_release(struct wb_file *f);
+/* Removes the temporaries of writers that were killed from a folder of the user's, where no prune
+ * will; those of living writers are locked, and stay. */
+void wb_file_tidy(const char *dir);
 
 /* Whole small files. Reading more than limit is WB_ERR_LIMIT. */
 int wb_file_read(struct wb_buf *out, const char *path, struct wb_err *err); /* out->limit rules */
@@ -75,6 +79,7 @@ struct wb_lock {
 	int fd;
 };
 #define WB_LOCK_INIT ((struct wb_lock){.fd = -1})
+/* Waits until it can be had, or until the wait is cancelled (base/cancel.h). */
 int wb_lock_acquire(struct wb_lock *l, const char *path, bool exclusive, struct wb_err *err);
 bool wb_lock_try(struct wb_lock *l, const char *path, bool exclusive);
 void wb_lock_release(struct wb_lock *l);

@@ -95,15 +95,15 @@ static int put_blob(struct wb_put_result *out, struct wb_transport *t,
 {
 	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
 	wb_autofree char *path = blob_name((struct wb_layout_base *)t, &d->digest);
-	struct stat st;
 	int rc = 1;
 
-	if (!stat(path, &st) && S_ISREG(st.st_mode) && (uint64_t)st.st_size == d->size) {
+	if (wb_layout_has((struct wb_layout_base *)t, d)) {
 		*out = (struct wb_put_result){.how = WB_PUT_PRESENT};
 		return 0;
 	}
 	if (wb_file_create(&f, path, 0644, WB_FILE_REPLACE, err))
 		return -1;
+	f.mtime = WB_LAYOUT_MTIME;
 	if (src->path && src->whole_file)
 		rc = take_file(out, &f, d, src, err);
 	if (rc < 0)
@@ -117,6 +117,14 @@ static int put_blob(struct wb_put_result *out, struct wb_transport *t,
 	if (opts->progress)
 		opts->progress(opts->progress_arg, d->size);
 	return f.fd < 0 ? 0 : wb_file_commit(&f, NULL, err);
+}
+
+/* For what is written next: a blob that only looks like the one that is wanted is written anew. */
+static int has_blob(
+	bool *out, struct wb_transport *t, const struct wb_descriptor *d, struct wb_err *err)
+{
+	*out = wb_layout_has((struct wb_layout_base *)t, d);
+	return 0;
 }
 
 static int put_manifest(struct wb_transport *t, const struct wb_document *m,
@@ -218,7 +226,7 @@ static const struct wb_transport_ops layout_ops = {
 	.get_manifest = wb_layout_base_get_manifest,
 	.open_blob = wb_layout_base_open_blob,
 	.blob_path = blob_path,
-	.has_blob = wb_layout_base_has_blob,
+	.has_blob = has_blob,
 	.has_manifest = wb_layout_base_has_blob,
 	.put_blob = put_blob,
 	.put_manifest = put_manifest,

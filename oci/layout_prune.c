@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "oci/blobio.h"
 #include "oci/manifest.h"
 #include "oci/mediatype.h"
 
@@ -130,7 +131,50 @@ int wb_layout_use(const char *dir)
 	return fd;
 }
 
-static void drop_unreached(struct wb_layout_base *l, const wb_descriptors *gone)
+static bool is_own(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_mtim.tv_sec == WB_LAYOUT_MTIME &&
+	       !st->st_mtim.tv_nsec;
+}
+
+bool wb_layout_has(const struct wb_layout_base *l, const struct wb_descriptor *d)
+{
+	wb_autofree char *path =
+		wb_asprintf("%s/blobs/sha256/%s", l->path, wb_digest_hex(&d->digest).s);
+	struct wb_err err = WB_ERR_INIT;
+	struct stat st;
+
+	if (lstat(path, &st) || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != d->size)
+		return false;
+	if (is_own(&st))
+		return true;
+	wb_autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || wb_blob_check(fd, 0, d, path, &err))
+		return false;
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = WB_LAYOUT_MTIME}};
+
+	(void)futimens(fd, times); /* somebody else's may not be ours to touch */
+	return true;
+}
+
+/* Blobs of wbuild's own, whichever image they were of. */
+static void add_own(struct reached **set, const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct wb_digest d;
+	struct stat st;
+
+	if (!dir)
+		return;
+	for (const struct dirent *e; (e = readdir(dir));)
+		if (wb_digest_parse_hex(&d, e->d_name, strlen(e->d_name)) &&
+			!fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) && is_own(&st))
+			add(set, &d);
+	closedir(dir);
+}
+
+static void drop_unreached(struct wb_layout_base *l, const wb_descriptors *gone, const char *blobs)
 {
 	WB_AUTO(reached_release) struct reached *before = NULL;
 	WB_AUTO(reached_release) struct reached *now = NULL;
@@ -139,6 +183,7 @@ static void drop_unreached(struct wb_layout_base *l, const wb_descriptors *gone)
 	for (size_t i = 0; i < gone->n; i++)
 		if (reach(&before, l, &gone->items[i], 0))
 			return;
+	add_own(&before, blobs);
 	for (size_t i = 0; before && i < l->index.entries.n; i++)
 		if (reach(&now, l, &l->index.entries.items[i], 0))
 			return;
@@ -156,7 +201,7 @@ void wb_layout_prune(struct wb_layout_base *l, const wb_descriptors *gone, int u
 	if (!flock(use, LOCK_EX | LOCK_NB)) {
 		drop_temporaries(blobs);
 		drop_temporaries(l->path);
-		drop_unreached(l, gone);
+		drop_unreached(l, gone, blobs);
 	}
 	flock(use, LOCK_SH | LOCK_NB); /* not to keep others waiting while l stays open */
 }

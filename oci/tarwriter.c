@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "oci/blobio.h"
 
 #define TAR_RECORD (20 * WB_TARFILE_BLOCK) /* tar pads its files to this */
@@ -10,6 +11,9 @@
 int wb_tarfile_writer_init(struct wb_tarfile_writer *w, const char *path, struct wb_err *err)
 {
 	*w = (struct wb_tarfile_writer){.file = WB_FILE_INIT};
+	wb_autofree char *dir = wb_path_dirname(path);
+
+	wb_file_tidy(dir);
 	if (wb_file_create(&w->file, path, 0644, WB_FILE_REPLACE, err))
 		return -1;
 	pthread_mutex_init(&w->lock, NULL);

@@ -118,6 +118,9 @@ int wb_export_tar(
 	wb_autofree uint8_t *buf = wb_alloc_pages(WB_PIECE_MAX);
 	struct wb_piece piece;
 
+	wb_autofree char *dir = wb_path_dirname(dest);
+
+	wb_file_tidy(dir);
 	if (wb_file_create(&f, dest, 0644, WB_FILE_REPLACE | WB_FILE_STREAM, err))
 		return -1;
 	write_manifest_entry(&f, manifest);

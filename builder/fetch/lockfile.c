@@ -312,6 +312,9 @@ int wb_lockfile_save(
 		*changed = !same;
 	if (!same && wb_secret_guard(path, text, strlen(text), err))
 		return -1;
+	wb_autofree char *dir = wb_path_dirname(path);
+
+	wb_file_tidy(dir);
 	return same ? 0 : wb_file_put(path, text, strlen(text), 0644, WB_FILE_REPLACE, err);
 }
 

@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/path.h"
 
 struct place {
@@ -269,6 +271,67 @@ static void clones_are_whole(void **state)
 	assert_err(wb_file_clone(none, copy, false, NULL, &err), &err, WB_ERR_NOT_FOUND);
 }
 
+/* Temporaries are of a living writer, of a dead one, or so new that they are not locked yet. */
+static void what_dead_writers_left_is_tidied(void **state)
+{
+	struct place *p = *state;
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_file_release) struct wb_file alive = WB_FILE_INIT;
+	wb_autofree char *dead = wb_path_join(p->dir, ".wbtmp.dead00");
+	wb_autofree char *fresh = wb_path_join(p->dir, ".wbtmp.fresh0");
+	wb_autofree char *other = wb_path_join(p->dir, "wbtmp.other");
+
+	assert_ok(wb_file_create(&alive, p->file, 0644, 0, &err), &err);
+	wb_file_write(&alive, "x", 1);
+	assert_ok(wb_file_put(dead, "x", 1, 0600, 0, &err), &err);
+	assert_ok(wb_file_put(fresh, "", 0, 0600, 0, &err), &err);
+	assert_ok(wb_file_put(other, "x", 1, 0600, 0, &err), &err);
+	wb_file_tidy(p->dir);
+	assert_int_equal(access(dead, F_OK), -1);
+	assert_int_equal(access(fresh, F_OK), 0);
+	assert_int_equal(access(other, F_OK), 0);
+	assert_ok(wb_file_commit(&alive, NULL, &err), &err);
+	check_content(p->file, "x");
+	wb_file_tidy("/nonexistent");
+}
+
+static void a_file_without_a_name_leaves_nothing(void **state)
+{
+	struct place *p = *state;
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
+	bool existed = true;
+
+	assert_ok(wb_file_create(&f, p->file, 0640, WB_FILE_UNNAMED, &err), &err);
+	wb_file_write(&f, "abc", 3);
+	if (!f.temp) /* not on every file system */
+		assert_int_equal(rmdir(p->dir), 0);
+	if (!f.temp)
+		assert_int_equal(mkdir(p->dir, 0755), 0);
+	wb_file_release(&f);
+	for (int i = 0; i < 2; i++) {
+		assert_ok(wb_file_create(&f, p->file, 0640, WB_FILE_UNNAMED, &err), &err);
+		wb_file_write(&f, i ? "de" : "abc", 3 - (size_t)i);
+		assert_ok(wb_file_commit(&f, &existed, &err), &err);
+		assert_int_equal(existed, i);
+		check_content(p->file, "abc");
+	}
+}
+
+static void a_wait_for_a_lock_can_be_stopped(void **state)
+{
+	struct place *p = *state;
+	struct wb_lock held = WB_LOCK_INIT, wanted = WB_LOCK_INIT;
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_ok(wb_lock_acquire(&held, p->file, true, &err), &err);
+	wb_cancel_request(SIGTERM);
+	assert_err(wb_lock_acquire(&wanted, p->file, false, &err), &err, WB_ERR_CANCELLED);
+	wb_cancel_request(0);
+	assert_int_equal(wanted.fd, -1);
+	wb_lock_release(&held);
+}
+
 static void locks_exclude(void **state)
 {
 	struct place *p = *state;
@@ -303,6 +366,9 @@ int main(void)
 		CASE(folders_on_the_way),
 		CASE(removing_does_not_follow_links),
 		CASE(clones_are_whole),
+		CASE(what_dead_writers_left_is_tidied),
+		CASE(a_file_without_a_name_leaves_nothing),
+		CASE(a_wait_for_a_lock_can_be_stopped),
 		CASE(locks_exclude),
 	};
 

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/path.h"
 #include "oci/layout_index.h"
+#include "oci/layout_prune.h"
 
 static const struct wb_manifest_put v1 = {.root = true, .tag = "v1"};
 static const struct wb_manifest_put unnamed = {.root = true};
@@ -311,6 +313,67 @@ static void test_replaced_image_goes(void **state)
 	wbtest_rmdir(dir);
 }
 
+/* What a build that was killed wrote is in no image, then or later: nothing but its time tells it
+ * from what somebody else put there. */
+static void test_what_a_killed_build_left_goes(void **state)
+{
+	static const struct wb_manifest_put v2 = {.root = true, .tag = "v2"};
+	char *dir = wbtest_dir();
+	WB_AUTO(wb_document_release) struct wb_document one = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_document_release) struct wb_document two = WB_DOCUMENT_INIT;
+	WB_AUTO(wb_descriptor_release) struct wb_descriptor ours = WB_DESCRIPTOR_INIT;
+	WB_AUTO(wb_descriptor_release) struct wb_descriptor theirs = WB_DESCRIPTOR_INIT;
+	struct wb_err err = WB_ERR_INIT;
+
+	wb_descriptor_of(&ours, "a/b", "ours", 4);
+	wb_descriptor_of(&theirs, "a/b", "theirs", 6);
+	put(dir, "oci:img", "first", &v1, &one);
+	wb_autofree char *name =
+		wb_asprintf("img/blobs/sha256/%s", wb_digest_hex(&theirs.digest).s);
+
+	write_text(dir, name, "theirs");
+	{
+		WB_AUTO(wb_transport_freep)
+		struct wb_transport *t = ocitest_must_open(dir, "oci:img", WB_TRANSPORT_WRITE);
+
+		assert_ok(wb_transport_put_bytes(t, &ours, "ours", &err), &err);
+	}
+	assert_true(there(dir, &ours.digest));
+	put(dir, "oci:img", "second", &v2, &two);
+	assert_false(there(dir, &ours.digest));
+	assert_true(there(dir, &theirs.digest));
+	assert_true(there(dir, &one.desc.digest));
+	wbtest_rmdir(dir);
+}
+
+/* A blob of the right size that was written into since is written anew. */
+static void test_a_changed_blob_is_replaced(void **state)
+{
+	char *dir = wbtest_dir();
+	WB_AUTO(wb_descriptor_release) struct wb_descriptor d = WB_DESCRIPTOR_INIT;
+	struct wb_err err = WB_ERR_INIT;
+	struct stat st;
+	bool has = false;
+
+	wb_descriptor_of(&d, "a/b", "0123456789", 10);
+	WB_AUTO(wb_transport_freep)
+	struct wb_transport *t = ocitest_must_open(dir, "oci:img", WB_TRANSPORT_WRITE);
+	wb_autofree char *name = wb_asprintf("img/blobs/sha256/%s", wb_digest_hex(&d.digest).s);
+	wb_autofree char *path = wb_path_join(dir, name);
+
+	assert_ok(wb_transport_put_bytes(t, &d, "0123456789", &err), &err);
+	write_text(dir, name, "0123456780");
+	assert_ok(wb_transport_has_blob(&has, t, &d, &err), &err);
+	assert_false(has);
+	assert_ok(wb_transport_put_bytes(t, &d, "0123456789", &err), &err);
+	write_text(dir, name, "0123456789"); /* somebody else's, and right */
+	assert_ok(wb_transport_has_blob(&has, t, &d, &err), &err);
+	assert_true(has);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mtim.tv_sec, WB_LAYOUT_MTIME);
+	wbtest_rmdir(dir);
+}
+
 /* Somebody who reads the old image can go on. */
 static void test_replaced_image_in_use_stays(void **state)
 {
@@ -399,6 +462,8 @@ int main(void)
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_put_from_file),
 		cmocka_unit_test(test_replaced_image_goes),
+		cmocka_unit_test(test_what_a_killed_build_left_goes),
+		cmocka_unit_test(test_a_changed_blob_is_replaced),
 		cmocka_unit_test(test_replaced_image_in_use_stays),
 		cmocka_unit_test(test_doubt_keeps_all),
 		cmocka_unit_test(test_skopeo),
