@@ -90,6 +90,9 @@ int wb_export_dir(
 			return wb_err_wrap(err, "output \"%s\"", dest);
 	if (make_parents(dest, WB_MANIFEST_PATH, err))
 		return -1;
+	wb_autofree char *dir = wb_path_dirname(path);
+
+	wb_file_tidy(dir);
 	return wb_file_put(path, manifest, strlen(manifest), 0644, WB_FILE_REPLACE, err);
 }
 
