@@ -59,9 +59,11 @@ static int call(struct wb_buf *out, struct wb_gateway *g, const char *method,
 
 	if (wb_h2_call(&status, out, g->h2, path, request, err))
 		return wb_err_wrap(err, "buildkit: %s", method);
-	if (!status.code)
+	if (!status.code) {
+		wb_h2_status_release(&status); /* success may come with a text, too */
 		return wb_wire_check(
 			(struct wb_wire_view){(uint8_t *)out->data, out->len}, method, err);
+	}
 	wb_h2_status_release(&g->refused);
 	g->refused = status;
 	/* what BuildKit says may have several lines; errors have one */
