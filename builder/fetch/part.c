@@ -11,17 +11,39 @@
 
 #include "base/sha256.h"
 
-#define MAGIC "wbuild part log 1\n"
+#define MAGIC "wbuild part log 2\n"
 #define LOG_MAX (256u << 20)
+#define SYNC_STEP (256u << 20) /* bytes that a power loss may cost */
 
 struct header {
 	char magic[sizeof(MAGIC) - 1];
 	uint8_t validator[32]; /* SHA-256 of validator and size */
 };
 
+/* A range that was written; or with start MARK_BOOT, end is the boot in which what follows is
+ * written; or with start MARK_SYNCED, all before it is on the disk. */
 struct record {
 	uint64_t start, end, check; /* little-endian */
 };
+
+#define MARK_BOOT UINT64_MAX
+#define MARK_SYNCED (UINT64_MAX - 1)
+
+/* Another number after each start of the machine; 0 where nothing tells. */
+static uint64_t this_boot(void)
+{
+	WB_AUTO(wb_buf_release) struct wb_buf id = WB_BUF_INIT;
+	struct wb_err ignored = WB_ERR_INIT;
+	struct wb_digest d;
+	uint64_t boot;
+
+	wb_buf_init(&id, 256, "boot id");
+	if (wb_file_read(&id, "/proc/sys/kernel/random/boot_id", &ignored))
+		return 0;
+	wb_sha256_once(&d, id.data, id.len);
+	memcpy(&boot, d.bytes, sizeof(boot));
+	return boot;
+}
 
 static void header_make(struct header *h, const char *validator, uint64_t size)
 {
@@ -38,35 +60,76 @@ static uint64_t record_check(uint64_t start, uint64_t end)
 	return (start * 0x9e3779b97f4a7c15u ^ end) * 0xc2b2ae3d27d4eb4fu + 1;
 }
 
-static void log_read(struct wb_ranges *have, const struct wb_buf *log, uint64_t size)
+static int log_add(const struct wb_part *p, uint64_t start, uint64_t end, struct wb_err *err)
 {
-	for (size_t at = sizeof(struct header); log->len - at >= sizeof(struct record);
-		at += sizeof(struct record)) {
+	struct record r = {htole64(start), htole64(end), htole64(record_check(start, end))};
+
+	return wb_file_write_full(p->log_fd, &r, sizeof(r), p->log_path, err);
+}
+
+static void move_ranges(struct wb_ranges *to, struct wb_ranges *from)
+{
+	wb_vec_foreach (r, &from->list)
+		wb_ranges_add(to, r->start, r->end);
+	wb_ranges_release(from);
+}
+
+/* -> the length of the log that makes sense. *same: its end was written in this boot. */
+static size_t log_read(
+	struct wb_ranges *have, bool *same, const struct wb_buf *log, uint64_t size, uint64_t boot)
+{
+	struct wb_ranges unsynced = {0};
+	size_t at = sizeof(struct header);
+
+	*same = false;
+	for (; log->len - at >= sizeof(struct record); at += sizeof(struct record)) {
 		struct record r;
 
 		memcpy(&r, log->data + at, sizeof(r));
 		uint64_t start = le64toh(r.start), end = le64toh(r.end);
 
-		if (le64toh(r.check) != record_check(start, end) || start >= end || end > size)
-			return;
-		wb_ranges_add(have, start, end);
+		if (le64toh(r.check) != record_check(start, end))
+			break;
+		if (start == MARK_BOOT) {
+			wb_ranges_release(&unsynced);
+			*same = boot && end == boot;
+		} else if (start == MARK_SYNCED) {
+			move_ranges(have, &unsynced);
+		} else if (start < end && end <= size) {
+			wb_ranges_add(&unsynced, start, end);
+		} else {
+			break;
+		}
 	}
+	if (*same)
+		move_ranges(have, &unsynced);
+	wb_ranges_release(&unsynced);
+	return at;
 }
 
-/* What the log says is there, as far as the part is as long as that. */
+/* What the log says is there, as far as the part is as long as that. False: to be started over. */
 static bool log_load(
 	struct wb_ranges *have, const struct wb_part *p, const struct header *want, uint64_t size)
 {
 	WB_AUTO(wb_buf_release) struct wb_buf log = WB_BUF_INIT;
 	struct wb_err ignored = WB_ERR_INIT;
+	uint64_t boot = this_boot();
 	struct stat st;
+	bool same;
 
 	wb_buf_init(&log, LOG_MAX, "part log");
 	if (wb_file_read(&log, p->log_path, &ignored) || log.len < sizeof(*want) ||
 		memcmp(log.data, want, sizeof(*want)) != 0 || fstat(p->fd, &st))
 		return false;
-	log_read(have, &log, size);
+	size_t good = log_read(have, &same, &log, size, boot);
+
 	wb_ranges_remove(have, (uint64_t)st.st_size, UINT64_MAX);
+	/* what follows half a record would not be read */
+	if ((good < log.len && ftruncate(p->log_fd, (off_t)good)) ||
+		(!same && log_add(p, MARK_BOOT, boot, &ignored))) {
+		wb_ranges_release(have);
+		return false;
+	}
 	return true;
 }
 
@@ -74,11 +137,18 @@ int wb_part_restart(struct wb_part *p, const char *validator, uint64_t size, str
 {
 	struct header h;
 
+	struct stat st;
+
 	header_make(&h, validator, size);
-	if (ftruncate(p->fd, 0) || ftruncate(p->log_fd, 0))
+	/* An old log must not come back to speak of new bytes. */
+	if (fstat(p->log_fd, &st) || ftruncate(p->log_fd, 0) ||
+		(st.st_size && fdatasync(p->log_fd)) || ftruncate(p->fd, 0))
 		return wb_err_sys(err, errno, "cannot truncate \"%s\"", p->path);
 	p->to_reserve = size == UINT64_MAX ? 0 : size;
-	return wb_file_write_full(p->log_fd, &h, sizeof(h), p->log_path, err);
+	p->unsynced = 0;
+	if (wb_file_write_full(p->log_fd, &h, sizeof(h), p->log_path, err))
+		return -1;
+	return log_add(p, MARK_BOOT, this_boot(), err);
 }
 
 /* Fewer extents, and writes of known places are faster; a file system that cannot is fine. In
@@ -120,21 +190,35 @@ int wb_part_open(struct wb_part *out, struct wb_ranges *have, struct wb_store *s
 	return 0;
 }
 
-int wb_part_note(const struct wb_part *p, uint64_t start, uint64_t end, struct wb_err *err)
+static int sync_part(struct wb_part *p, struct wb_err *err)
 {
-	struct record r = {htole64(start), htole64(end), htole64(record_check(start, end))};
+	if (fdatasync(p->fd))
+		return wb_err_sys(err, errno, "cannot write \"%s\"", p->path);
+	p->unsynced = 0;
+	return log_add(p, MARK_SYNCED, 0, err);
+}
 
-	return wb_file_write_full(p->log_fd, &r, sizeof(r), p->log_path, err);
+int wb_part_note(struct wb_part *p, uint64_t start, uint64_t end, struct wb_err *err)
+{
+	if (log_add(p, start, end, err))
+		return -1;
+	p->unsynced += end - start;
+	return p->unsynced < SYNC_STEP ? 0 : sync_part(p, err);
 }
 
 void wb_part_drop_log(struct wb_part *p)
 {
+	p->unsynced = 0;
 	if (p->log_path)
 		unlink(p->log_path);
 }
 
 void wb_part_release(struct wb_part *p)
 {
+	struct wb_err ignored = WB_ERR_INIT;
+
+	if (p->unsynced)
+		(void)sync_part(p, &ignored);
 	wb_closep(&p->fd);
 	wb_closep(&p->log_fd);
 	free(p->path);
