@@ -432,7 +432,10 @@ bool wb_lock_try(struct wb_lock *l, const char *path, bool exclusive)
 	if (fd < 0)
 		return false;
 	if (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB)) {
+		int errnum = errno;
+
 		close(fd);
+		errno = errnum;
 		return false;
 	}
 	l->fd = fd;

@@ -81,6 +81,8 @@ struct wb_lock {
 #define WB_LOCK_INIT ((struct wb_lock){.fd = -1})
 /* Waits until it can be had, or until the wait is cancelled (base/cancel.h). */
 int wb_lock_acquire(struct wb_lock *l, const char *path, bool exclusive, struct wb_err *err);
+/* Does not wait. False with errno EWOULDBLOCK: somebody holds it; any other errno: it cannot be
+ * had at all, and waiting would not help. */
 bool wb_lock_try(struct wb_lock *l, const char *path, bool exclusive);
 void wb_lock_release(struct wb_lock *l);
 

@@ -69,7 +69,8 @@ int wb_store_note_put(struct wb_store *s, const char *kind, const char *key, con
 
 /* Serialises work on one key between processes (two builds fetching one file). */
 int wb_store_lock(struct wb_lock *l, struct wb_store *s, const char *key, struct wb_err *err);
-bool wb_store_try_lock(struct wb_lock *l, struct wb_store *s, const char *key); /* does not wait */
+/* Does not wait; errno as wb_lock_try() leaves it. */
+bool wb_store_try_lock(struct wb_lock *l, struct wb_store *s, const char *key);
 /* Path for an interrupted download's bytes; its folder exists. */
 char *wb_store_part_path(struct wb_store *s, const char *key);
 

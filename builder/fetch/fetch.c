@@ -1,5 +1,6 @@
 #include "builder/fetch/fetch.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -142,6 +143,14 @@ static bool claim(struct wb_fetch *d, struct wb_fetch_file *f)
 	if (f->lock.fd >= 0)
 		return true;
 	if (!wb_store_try_lock(&f->lock, d->o.store, f->key)) {
+		struct wb_err err = WB_ERR_INIT;
+
+		if (errno != EWOULDBLOCK) {
+			wb_err_sys(&err, errno, "cannot lock \"%s\" in the content store \"%s\"",
+				f->item->file->path, wb_store_path(d->o.store));
+			wb_fetch_fail(d, &err);
+			return false;
+		}
 		if (!f->not_before)
 			wb_debug("\"%s\": another process fetches it", f->item->file->path);
 		f->not_before = wb_fetch_now() + BUSY_MS;

@@ -161,10 +161,10 @@ static int wait_for_turn(
 	double waited = 0;
 
 	while (!wb_lock_try(lock, path, true)) {
+		if (errno != EWOULDBLOCK)
+			return wb_err_sys(err, errno, "cannot lock \"%s\"", path);
 		if (wb_cancel_check(err))
 			return -1;
-		if (access(c->ours, W_OK))
-			return wb_err_sys(err, errno, "cannot write to \"%s\"", c->ours);
 		if (deadline > 0 && waited > deadline)
 			return wb_err_set(err, WB_ERR_LIMIT,
 				"another copy into \"%s\" did not end within %g s", c->to,

@@ -341,13 +341,17 @@ static void locks_exclude(void **state)
 	assert_ok(wb_lock_acquire(&a, p->file, false, &err), &err);
 	assert_true(wb_lock_try(&b, p->file, false));
 	wb_lock_release(&b);
+	errno = 0;
 	assert_false(wb_lock_try(&b, p->file, true));
+	assert_int_equal(errno, EWOULDBLOCK);
 	wb_lock_release(&a);
 	assert_true(wb_lock_try(&b, p->file, true));
 	assert_false(wb_lock_try(&a, p->file, false));
 	wb_lock_release(&b);
 	wb_lock_release(&b);
 	assert_err(wb_lock_acquire(&a, "/nonexistent/lock", true, &err), &err, WB_ERR_NOT_FOUND);
+	assert_false(wb_lock_try(&a, "/nonexistent/lock", true)); /* and never will be had */
+	assert_int_equal(errno, ENOENT);
 }
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, make_place, drop_place)
