@@ -637,8 +637,8 @@ int wb_fetch(struct wb_fetch_item *items, size_t n, const struct wb_fetch_opts *
 
 	if (rc == 0 && d.files.n) {
 		d.sink = wb_sink_new(
-			opts->store, threads, 2 * (d.most + threads) + 8, woken, opts->http);
-		rc = loop(&d, err);
+			opts->store, threads, 2 * (d.most + threads) + 8, woken, opts->http, err);
+		rc = d.sink ? loop(&d, err) : -1;
 		share(table, items, n);
 	}
 	count(total, &d, items, n);

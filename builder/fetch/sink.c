@@ -426,14 +426,29 @@ static void *finisher(void *arg)
 	return NULL;
 }
 
-static void start_thread(struct wb_sink *s, void *(*run)(void *arg))
+/* -> 0, or an errno */
+static int start_thread(struct wb_sink *s, void *(*run)(void *arg))
 {
-	if (pthread_create(&s->threads[s->n_threads], NULL, run, s) == 0)
+	int errnum = pthread_create(&s->threads[s->n_threads], NULL, run, s);
+
+	if (!errnum)
 		s->n_threads++;
+	return errnum;
+}
+
+/* Fewer workers than asked for are slower; without one, or without the finisher, nothing would ever
+ * end. */
+static int start_threads(struct wb_sink *s, unsigned workers)
+{
+	int errnum = start_thread(s, finisher);
+
+	for (unsigned i = 0; i < workers && i < WB_POOL_MAX && !errnum; i++)
+		errnum = start_thread(s, worker);
+	return s->n_threads > 1 ? 0 : errnum;
 }
 
 struct wb_sink *wb_sink_new(struct wb_store *store, unsigned threads, unsigned buffers,
-	void (*woken)(void *arg), void *arg)
+	void (*woken)(void *arg), void *arg, struct wb_err *err)
 {
 	struct wb_sink *s = wb_zalloc(sizeof(*s));
 
@@ -452,11 +467,13 @@ struct wb_sink *wb_sink_new(struct wb_store *store, unsigned threads, unsigned b
 		b->data = wb_alloc_pages(WB_SINK_FULL + WB_SINK_SLACK);
 		buffer_free_locked(s, b);
 	}
-	threads = threads ? threads : wb_pool_cores();
-	for (unsigned i = 0; i < threads && i < WB_POOL_MAX; i++)
-		start_thread(s, worker);
-	start_thread(s, finisher);
-	return s;
+	int errnum = start_threads(s, threads ? threads : wb_pool_cores());
+
+	if (!errnum)
+		return s;
+	wb_err_sys(err, errnum, "cannot start a thread that writes down what is downloaded");
+	wb_sink_free(s);
+	return NULL;
 }
 
 void wb_sink_free(struct wb_sink *s)

@@ -27,9 +27,9 @@ struct wb_sink_buffer {
 };
 
 /* woken: something changed that wb_sink_collect() or wb_sink_buffer() would tell; called from
- * workers. */
+ * workers. NULL and err where no thread can be had. */
 struct wb_sink *wb_sink_new(struct wb_store *store, unsigned threads, unsigned buffers,
-	void (*woken)(void *arg), void *arg);
+	void (*woken)(void *arg), void *arg, struct wb_err *err);
 /* Finishes what is queued, joins the workers. Files that are not closed must not be used after. */
 void wb_sink_free(struct wb_sink *s);
 
