@@ -149,12 +149,15 @@ static int read_index(struct wb_layout_base *l, bool may_miss, struct wb_err *er
 	wb_autofree char *path = wb_asprintf("%s/index.json", l->path);
 	WB_AUTO(wb_buf_release) struct wb_buf b = WB_BUF_INIT;
 
-	if (may_miss && access(path, F_OK)) {
-		wb_layout_index_empty(&l->index);
-		return 0;
-	}
 	wb_buf_init(&b, WB_OCI_MANIFEST_MAX, "index.json");
 	if (wb_file_read(&b, path, err)) {
+		/* only one that is not there: the images of one that cannot be read would be lost
+		 */
+		if (may_miss && err->code == WB_ERR_NOT_FOUND) {
+			wb_err_clear(err);
+			wb_layout_index_empty(&l->index);
+			return 0;
+		}
 		if (err->code == WB_ERR_NOT_FOUND)
 			wb_err_hint(
 				err, "\"%s\" is not an OCI layout, or was not finished", l->path);
@@ -257,7 +260,7 @@ static int check_free(const char *path, struct wb_err *err)
 
 	if (!dir)
 		return wb_err_sys(err, errno, "cannot open the folder \"%s\"", path);
-	for (struct dirent *e; !rc && (e = readdir(dir));) {
+	for (struct dirent *e; !rc && (errno = 0, e = readdir(dir));) {
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
 			!strcmp(e->d_name, "blobs") || wb_str_starts(e->d_name, ".wbtmp."))
 			continue;
@@ -266,6 +269,8 @@ static int check_free(const char *path, struct wb_err *err)
 			e->d_name);
 		wb_err_hint(err, "choose another folder, or empty it");
 	}
+	if (!rc && errno)
+		rc = wb_err_sys(err, errno, "cannot read the folder \"%s\"", path);
 	closedir(dir);
 	return rc;
 }
@@ -280,6 +285,8 @@ static int prepare(struct wb_layout_base *l, struct wb_err *err)
 	if (!access(mark, F_OK)) {
 		if (check_mark(l, err))
 			return -1;
+	} else if (errno != ENOENT) {
+		return wb_err_sys(err, errno, "cannot look at \"%s\"", mark);
 	} else if (check_free(l->path, err) ||
 		   wb_file_put(mark, WB_LAYOUT_FILE, strlen(WB_LAYOUT_FILE), 0644, 0, err)) {
 		return -1;

@@ -1,5 +1,6 @@
 #include "ocitest.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -154,6 +155,30 @@ static void test_foreign_folder(void **state)
 	write_text(dir, "oci-layout", "{\"imageLayoutVersion\":\"2.0.0\"}");
 	assert_null(wb_layout_open(&p, WB_TRANSPORT_READ, &err));
 	assert_int_equal(err.code, WB_ERR_UNSUPPORTED);
+	wbtest_rmdir(dir);
+}
+
+/* An index that is there and cannot be read is not an empty one: the images in it would go. */
+static void test_unreadable(void **state)
+{
+	char *dir = wbtest_dir();
+	struct wb_err err = WB_ERR_INIT;
+
+	put(dir, "oci:img:v1", "one", &v1, NULL);
+	wb_autofree char *index = wb_asprintf("%s/img/index.json", dir);
+	wb_autofree char *mark = wb_asprintf("%s/img/oci-layout", dir);
+
+	assert_int_equal(unlink(index), 0);
+	assert_int_equal(symlink("index.json", index), 0);
+	assert_null(ocitest_open(dir, "oci:img:v2", WB_TRANSPORT_WRITE, &err));
+	assert_contains(err.text, "index.json");
+	assert_int_equal(err.errnum, ELOOP);
+	assert_int_equal(unlink(index), 0);
+	assert_int_equal(unlink(mark), 0);
+	assert_int_equal(symlink("oci-layout", mark), 0);
+	assert_null(ocitest_open(dir, "oci:img:v2", WB_TRANSPORT_WRITE, &err));
+	assert_contains(err.text, "oci-layout");
+	assert_int_equal(err.errnum, ELOOP);
 	wbtest_rmdir(dir);
 }
 
@@ -459,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_index_kept),
 		cmocka_unit_test(test_abandoned),
 		cmocka_unit_test(test_foreign_folder),
+		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_put_from_file),
 		cmocka_unit_test(test_replaced_image_goes),
