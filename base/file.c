@@ -297,7 +297,9 @@ int wb_mkdirs(const char *path, mode_t mode, struct wb_err *err)
 	}
 	struct stat st;
 
-	if (stat(path, &st) || !S_ISDIR(st.st_mode))
+	if (stat(path, &st))
+		return wb_err_sys(err, errno, "cannot look at the folder \"%s\"", path);
+	if (!S_ISDIR(st.st_mode))
 		return wb_err_sys(err, ENOTDIR, "cannot make the folder \"%s\"", path);
 	return 0;
 }
@@ -317,9 +319,11 @@ static int remove_at(int parent, const char *name, struct wb_err *err)
 		wb_closep(&fd);
 		return -1;
 	}
-	for (struct dirent *e; !rc && (e = readdir(d));)
+	for (struct dirent *e; !rc && (errno = 0, e = readdir(d));)
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
 			rc = remove_at(fd, e->d_name, err);
+	if (!rc && errno)
+		rc = wb_err_sys(err, errno, "cannot read the folder \"%s\"", name);
 	closedir(d);
 	if (!rc && unlinkat(parent, name, AT_REMOVEDIR) && errno != ENOENT)
 		rc = wb_err_sys(err, errno, "cannot remove \"%s\"", name);

@@ -40,10 +40,12 @@ static int check_version(const char *dir, struct wb_err *err)
 	WB_AUTO(wb_buf_release) struct wb_buf text;
 
 	wb_buf_init(&text, 64, "store version");
-	if (access(path, F_OK))
+	if (wb_file_read(&text, path, err)) {
+		if (err->code != WB_ERR_NOT_FOUND)
+			return -1;
+		wb_err_clear(err);
 		return wb_file_put(path, "1\n", 2, 0644, 0, err);
-	if (wb_file_read(&text, path, err))
-		return -1;
+	}
 	if (!strcmp(text.data, "1\n"))
 		return 0;
 	wb_err_set(err, WB_ERR_UNSUPPORTED,

@@ -37,13 +37,17 @@ static int each_file(const char *dir, file_fn *each, void *arg, struct wb_err *e
 
 	if (!d)
 		return errno == ENOENT ? 0 : wb_err_sys(err, errno, "cannot read \"%s\"", dir);
-	for (struct dirent *e; !rc && (e = readdir(d));) {
+	for (struct dirent *e; !rc && (errno = 0, e = readdir(d));) {
 		wb_autofree char *path = wb_path_join(dir, e->d_name);
 		struct stat st;
 
-		if (!lstat(path, &st) && S_ISREG(st.st_mode))
-			rc = each(path, e->d_name, &st, arg, err);
+		if (!lstat(path, &st))
+			rc = S_ISREG(st.st_mode) ? each(path, e->d_name, &st, arg, err) : 0;
+		else if (errno != ENOENT) /* removed meanwhile */
+			rc = wb_err_sys(err, errno, "cannot look at \"%s\"", path);
 	}
+	if (!rc && errno)
+		rc = wb_err_sys(err, errno, "cannot read \"%s\"", dir);
 	closedir(d);
 	return rc;
 }
@@ -196,12 +200,14 @@ static int sweep_folders(const char *dir, struct sweep *sweep, struct wb_err *er
 
 	if (!d)
 		return errno == ENOENT ? 0 : wb_err_sys(err, errno, "cannot read \"%s\"", dir);
-	for (struct dirent *e; !rc && (e = readdir(d));) {
+	for (struct dirent *e; !rc && (errno = 0, e = readdir(d));) {
 		wb_autofree char *path = wb_path_join(dir, e->d_name);
 
 		if (e->d_name[0] != '.')
 			rc = each_file(path, sweep_file, sweep, err);
 	}
+	if (!rc && errno)
+		rc = wb_err_sys(err, errno, "cannot read \"%s\"", dir);
 	closedir(d);
 	return rc;
 }
@@ -322,6 +328,9 @@ static int verify_one(void *arg, size_t index, struct wb_err *err)
 		return -1;
 	} else if (why.code == WB_ERR_NOT_FOUND) {
 		return 0; /* pruned meanwhile */
+	} else if (why.errnum == EMFILE || why.errnum == ENFILE || why.errnum == ENOMEM) {
+		*err = why; /* says nothing of the blob */
+		return -1;
 	}
 	pthread_mutex_lock(&v->lock);
 	v->n_bad++;

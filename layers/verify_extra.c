@@ -73,8 +73,12 @@ static int visit(struct verify *v, int dir, const char *parent, const char *name
 		return 0;
 	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
+	if (fd >= 0)
+		return walk(v, fd, path, depth + 1, err);
 	/* not there, or no directory: the first look has said so */
-	return fd < 0 ? 0 : walk(v, fd, path, depth + 1, err);
+	if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+		verify_problem_errno(v, path, errno);
+	return 0;
 }
 
 /* Takes fd over. */
@@ -85,12 +89,15 @@ static int walk(struct verify *v, int fd, const char *path, unsigned depth, stru
 	int rc = 0;
 
 	if (!d) {
+		verify_problem_errno(v, path, errno);
 		close(fd);
 		return 0;
 	}
-	while (!rc && (entry = readdir(d)))
+	while (!rc && (errno = 0, entry = readdir(d)))
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
 			rc = visit(v, dirfd(d), path, entry->d_name, depth, err);
+	if (!rc && errno)
+		verify_problem_errno(v, path, errno);
 	closedir(d);
 	return rc ? rc : verify_go_on(v, err);
 }

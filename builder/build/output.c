@@ -121,7 +121,8 @@ int wb_output_check(const struct wb_output *o, size_t n_tags, struct wb_err *err
 	struct stat st;
 
 	if (stat(dir, &st))
-		return wb_err_sys(err, errno, "output \"%s\"", o->dest);
+		return wb_err_sys(err, errno, "output \"%s\": cannot look at the folder \"%s\"",
+			o->dest, dir);
 	bool is_dir = !stat(o->dest, &st) && S_ISDIR(st.st_mode);
 
 	if (is_dir && (o->kind == WB_OUTPUT_ARCHIVE || o->kind == WB_OUTPUT_DOCKER_ARCHIVE ||

@@ -87,7 +87,7 @@ static int add_data(struct wb_plan *p, struct wb_store *store, struct wb_err *er
 	if (stat(dir, &st)) {
 		if (errno == ENOENT && !strcmp(c->data_dir, "data"))
 			return 0;
-		wb_err_sys(err, errno, "data_dir \"%s\"", c->data_dir);
+		wb_err_sys(err, errno, "data_dir: cannot look at the folder \"%s\"", c->data_dir);
 		err->code = WB_ERR_CONFIG;
 		return -1;
 	}

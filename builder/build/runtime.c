@@ -25,9 +25,10 @@ static char *executable_dir(void)
 	return wb_path_dirname(path);
 }
 
-/* A file that is installed with wbuild, or NULL. */
+/* A file that is installed with wbuild. NULL with errno: why not; ENOENT when there is none. */
 static char *find_installed(const char *name)
 {
+	int errnum = ENOENT;
 	wb_autofree char *beside = executable_dir();
 	wb_autofree char *built = wb_path_normalize(beside, "stub");
 	wb_autofree char *relative = wb_path_normalize(beside, "../libexec/wbuild");
@@ -39,7 +40,10 @@ static char *find_installed(const char *name)
 
 		if (path && !access(path, R_OK))
 			return wb_steal(path);
+		if (path && errno != ENOENT && errno != ENOTDIR)
+			errnum = errno;
 	}
+	errno = errnum;
 	return NULL;
 }
 
@@ -113,6 +117,8 @@ int wb_stub_files(struct wb_stub_files *out, const struct wb_platform *platform,
 
 	*out = WB_STUB_FILES_INIT;
 	if (!add_file(out, init, WB_INIT_PATH, 0755)) {
+		if (errno != ENOENT)
+			return wb_err_sys(err, errno, "cannot read the runtime stub \"%s\"", init);
 		wb_err_set(err, WB_ERR_UNSUPPORTED,
 			"the runtime stub for %s is not installed (\"%s\")",
 			wb_platform_text(platform).s, init);
@@ -125,6 +131,9 @@ int wb_stub_files(struct wb_stub_files *out, const struct wb_platform *platform,
 
 	if (has_fetch && add_file(out, PYTHON_MODULE, ".wbuild/" PYTHON_MODULE, 0644))
 		return 0;
+	if (errno != ENOENT)
+		return wb_err_sys(err, errno, "cannot read \"%s\", which is put into images",
+			has_fetch ? PYTHON_MODULE : fetch);
 	wb_err_set(err, WB_ERR_UNSUPPORTED,
 		"the program that fetches use_volume entries on %s is not installed (\"%s\")",
 		wb_platform_text(platform).s, has_fetch ? PYTHON_MODULE : fetch);

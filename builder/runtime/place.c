@@ -45,7 +45,7 @@ static int link_children(const char *target, const char *path, unsigned depth, s
 
 	if (!d)
 		return wb_err_sys(err, errno, "cannot read \"%s\"", target);
-	while (!rc && (entry = readdir(d))) {
+	while (!rc && (errno = 0, entry = readdir(d))) {
 		struct stat st;
 
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
@@ -60,6 +60,8 @@ static int link_children(const char *target, const char *path, unsigned depth, s
 		else
 			rc = link_at(from, to, err);
 	}
+	if (!rc && errno)
+		rc = wb_err_sys(err, errno, "cannot read \"%s\"", target);
 	closedir(d);
 	return rc;
 }
@@ -171,8 +173,13 @@ int wb_place(char **hf_moved, const struct wb_bundle_manifest *m, const char *fr
 		wb_autofree char *path = wb_path_join(root, mount + 1);
 		struct stat st;
 
-		if (inside_another(m, i) || stat(target, &st))
-			continue; /* a missing one has no file, or verification names them */
+		if (inside_another(m, i))
+			continue;
+		if (stat(target, &st)) {
+			if (errno == ENOENT)
+				continue; /* it has no file, or verification names them */
+			return wb_err_sys(err, errno, "cannot look at \"%s\"", target);
+		}
 		if (!(mode == WB_PLACE_BIND ? place_bind : place_link)(target, path, err))
 			continue;
 		if (!is_hub(m, mount) || !can_move(err))

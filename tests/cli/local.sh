@@ -79,7 +79,7 @@ fresh
 echo 'data_dir: weights' >>"$m/config.yaml"
 build
 t_rc 2
-t_match "$err" 'data_dir "weights": No such file'
+t_match "$err" 'data_dir: cannot look at the folder "weights": No such file'
 
 t_case 'weights that are one file'
 fresh

@@ -147,6 +147,19 @@ static void test_nested_and_missing_sources(void **state)
 	assert_int_not_equal(access(none, F_OK), 0);
 }
 
+/* Only what is not there is left out: the command must not start without its files. */
+static void test_unreadable_source(void **state)
+{
+	struct fixture *f = *state;
+	wb_autofree char *loop = wb_path_join(f->from, "loop");
+
+	assert_int_equal(symlink("loop", loop), 0);
+	add_source(f, "/loop");
+	assert_err(wb_place(&f->moved, &f->m, f->from, WB_PLACE_LINK, f->root, &f->err), &f->err,
+		WB_ERR_IO);
+	assert_contains(f->err.text, loop);
+}
+
 static void test_unwritable(void **state)
 {
 	struct fixture *f = *state;
@@ -261,6 +274,7 @@ int main(void)
 		CASE(test_link_covers_nothing),
 		CASE(test_file_at_the_mount),
 		CASE(test_nested_and_missing_sources),
+		CASE(test_unreadable_source),
 		CASE(test_unwritable),
 		CASE(test_bind_without_capability),
 		CASE(test_none_moves_the_hub),
