@@ -131,7 +131,7 @@ static int make_durable(struct wb_file *f, struct wb_err *err)
 		return wb_err_sys(err, errno, "cannot set the time of \"%s\"", f->path);
 	if (fchmod(f->fd, f->mode))
 		return wb_err_sys(err, errno, "cannot set the mode of \"%s\"", f->path);
-	if (!(f->flags & WB_FILE_NOSYNC) && fdatasync(f->fd))
+	if (!(f->flags & WB_FILE_NOSYNC) && fsync(f->fd))
 		return wb_err_sys(err, errno, "cannot write \"%s\"", f->path);
 	return 0;
 }
@@ -170,6 +170,20 @@ static int give_name(struct wb_file *f, bool *existed, struct wb_err *err)
 	return 0;
 }
 
+/* What was reserved and not used goes. A file system that cannot is fine where nothing is to go. */
+static int cut_to_size(struct wb_file *f, struct wb_err *err)
+{
+	struct stat st;
+
+	if (!ftruncate(f->fd, (off_t)f->size))
+		return 0;
+	int errnum = errno;
+
+	if (errnum != ENOSPC && !fstat(f->fd, &st) && (uint64_t)st.st_size == f->size)
+		return 0;
+	return wb_err_sys(err, errnum, "cannot set the size of \"%s\"", f->path);
+}
+
 int wb_file_commit(struct wb_file *f, bool *existed, struct wb_err *err)
 {
 	bool there = false;
@@ -178,9 +192,7 @@ int wb_file_commit(struct wb_file *f, bool *existed, struct wb_err *err)
 		*err = f->error;
 		return -1;
 	}
-	if (ftruncate(f->fd, (off_t)f->size) && errno == ENOSPC)
-		return wb_err_sys(err, errno, "cannot write \"%s\"", f->path);
-	if (make_durable(f, err) || give_name(f, &there, err))
+	if (cut_to_size(f, err) || make_durable(f, err) || give_name(f, &there, err))
 		return -1;
 	wb_autofree char *temp = wb_steal(f->temp);
 	wb_autofree char *dir = wb_path_dirname(f->path);
@@ -208,6 +220,15 @@ int wb_fsync_dir(const char *path, struct wb_err *err)
 
 	if (fd < 0 || (fsync(fd) && errno != EINVAL && errno != EROFS))
 		return wb_err_sys(err, errno, "cannot sync the folder \"%s\"", path);
+	return 0;
+}
+
+int wb_sync_all(const char *dir, struct wb_err *err)
+{
+	wb_autoclose int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || syncfs(fd))
+		return wb_err_sys(err, errno, "cannot sync what is in \"%s\"", dir);
 	return 0;
 }
 
@@ -279,7 +300,15 @@ int wb_file_write_full(int fd, const void *p, size_t n, const char *name, struct
 	return 0;
 }
 
-int wb_mkdirs(const char *path, mode_t mode, struct wb_err *err)
+/* The name of a folder that was just made, in the one above it. */
+static int sync_name(const char *path, struct wb_err *err)
+{
+	wb_autofree char *parent = wb_path_dirname(path);
+
+	return wb_fsync_dir(parent, err);
+}
+
+static int make_dirs(const char *path, mode_t mode, bool durable, struct wb_err *err)
 {
 	wb_autofree char *copy = wb_strdup(path);
 
@@ -289,8 +318,12 @@ int wb_mkdirs(const char *path, mode_t mode, struct wb_err *err)
 		if (c != '/' && c != '\0')
 			continue;
 		*p = '\0';
-		if (mkdir(copy, mode) && errno != EEXIST)
+		bool made = !mkdir(copy, mode);
+
+		if (!made && errno != EEXIST)
 			return wb_err_sys(err, errno, "cannot make the folder \"%s\"", copy);
+		if (made && durable && sync_name(copy, err))
+			return -1;
 		*p = c;
 		if (!c)
 			break;
@@ -302,6 +335,16 @@ int wb_mkdirs(const char *path, mode_t mode, struct wb_err *err)
 	if (!S_ISDIR(st.st_mode))
 		return wb_err_sys(err, ENOTDIR, "cannot make the folder \"%s\"", path);
 	return 0;
+}
+
+int wb_mkdirs(const char *path, mode_t mode, struct wb_err *err)
+{
+	return make_dirs(path, mode, false, err);
+}
+
+int wb_mkdirs_durable(const char *path, mode_t mode, struct wb_err *err)
+{
+	return make_dirs(path, mode, true, err);
 }
 
 static int remove_at(int parent, const char *name, struct wb_err *err)

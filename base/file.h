@@ -1,9 +1,10 @@
 /* Files that appear whole or not at all, and the few file operations that everything shares.
  *
  * wb_file_create() opens a temporary in the target's folder; errors are sticky, so a run of
- * writes needs one check, at commit. wb_file_commit() makes the data durable (fdatasync), gives it
- * its name and syncs the folder; without it wb_file_release() leaves no trace. Writing may hash on
- * the way. One thread at a time. */
+ * writes needs one check, at commit. wb_file_commit() makes the data durable (fsync: also the mode
+ * and the time, by which the store tells its blobs), gives it its name and syncs the folder;
+ * without it wb_file_release() leaves no trace. Writing may hash on the way. One thread at a time.
+ */
 #ifndef WB_BASE_FILE_H
 #define WB_BASE_FILE_H
 
@@ -66,6 +67,9 @@ int wb_file_write_full(int fd, const void *p, size_t n, const char *name, struct
 
 /* mkdir -p; an existing directory is no error. */
 int wb_mkdirs(const char *path, mode_t mode, struct wb_err *err);
+/* The same, and the new directories' names are durable: for what must be there after a power loss,
+ * which a synced file in a directory that is lost is not. */
+int wb_mkdirs_durable(const char *path, mode_t mode, struct wb_err *err);
 /* Removes a tree; does not follow links, stays on its file system's names below path. */
 int wb_remove_tree(const char *path, struct wb_err *err);
 /* src to dst as cheaply as the file system can: reflink, else hard link when allowed, else
@@ -73,6 +77,8 @@ int wb_remove_tree(const char *path, struct wb_err *err);
 int wb_file_clone(
 	const char *src, const char *dst, bool allow_hardlink, bool *existed, struct wb_err *err);
 int wb_fsync_dir(const char *path, struct wb_err *err);
+/* All of the file system that the folder is on: one wait for many files. */
+int wb_sync_all(const char *dir, struct wb_err *err);
 
 /* An advisory lock file, held until release or exit. shared or exclusive; blocking. */
 struct wb_lock {

@@ -60,7 +60,7 @@ static int make_folders(const char *dir, struct wb_err *err)
 	for (size_t i = 0; i < WB_ARRAY_LEN(folders); i++) {
 		wb_autofree char *path = wb_path_join(dir, folders[i]);
 
-		if (wb_mkdirs(path, 0755, err))
+		if (wb_mkdirs_durable(path, 0755, err))
 			return -1;
 	}
 	return 0;

@@ -280,7 +280,7 @@ static int prepare(struct wb_layout_base *l, struct wb_err *err)
 	wb_autofree char *mark = wb_asprintf("%s/oci-layout", l->path);
 	wb_autofree char *blobs = wb_asprintf("%s/blobs/sha256", l->path);
 
-	if (wb_mkdirs(l->path, 0755, err))
+	if (wb_mkdirs_durable(l->path, 0755, err))
 		return -1;
 	if (!access(mark, F_OK)) {
 		if (check_mark(l, err))
@@ -291,7 +291,7 @@ static int prepare(struct wb_layout_base *l, struct wb_err *err)
 		   wb_file_put(mark, WB_LAYOUT_FILE, strlen(WB_LAYOUT_FILE), 0644, 0, err)) {
 		return -1;
 	}
-	return wb_mkdirs(blobs, 0755, err);
+	return wb_mkdirs_durable(blobs, 0755, err);
 }
 
 struct wb_transport *wb_layout_open(

@@ -93,7 +93,9 @@ int wb_export_dir(
 	wb_autofree char *dir = wb_path_dirname(path);
 
 	wb_file_tidy(dir);
-	return wb_file_put(path, manifest, strlen(manifest), 0644, WB_FILE_REPLACE, err);
+	if (wb_file_put(path, manifest, strlen(manifest), 0644, WB_FILE_REPLACE, err))
+		return -1;
+	return wb_sync_all(dest, err);
 }
 
 static void write_manifest_entry(struct wb_file *f, const char *manifest)

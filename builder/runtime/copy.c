@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,8 +48,14 @@ static int copy_content(struct wb_file *out, int in, const char *name, struct wb
 {
 	ssize_t n;
 
-	if (!ioctl(out->fd, FICLONE, in))
+	if (!ioctl(out->fd, FICLONE, in)) {
+		struct stat st;
+
+		if (fstat(out->fd, &st))
+			return wb_err_sys(err, errno, "cannot look at the copy of \"%s\"", name);
+		out->size = (uint64_t)st.st_size; /* what commit cuts it to */
 		return 0;
+	}
 	while ((n = copy_file_range(in, NULL, out->fd, NULL, (size_t)64 << 20, 0)) > 0) {
 		out->size += (uint64_t)n;
 		if (wb_cancel_check(err))
@@ -121,10 +128,15 @@ static int copy_ours(const struct copy *c, const struct wb_buf *text, struct wb_
 	wb_autofree char *manifest = wb_path_join(c->ours, "manifest.json");
 	wb_autoclose int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
+	if (self < 0 && errno != ENOENT) /* a container may have no /proc */
+		return wb_err_sys(err, errno, "cannot open \"/proc/self/exe\"");
 	if (self >= 0 && copy_file(c, self, "/proc/self/exe", init, 0755, err))
 		return -1;
-	return wb_file_put(
-		manifest, text->data, text->len, 0644, WB_FILE_REPLACE | WB_FILE_NOSYNC, err);
+	/* The manifest says that the rest is complete, also to who looks at sizes alone: after a
+	 * power loss it must not be there when the rest is not. */
+	if (wb_sync_all(c->to, err))
+		return -1;
+	return wb_file_put(manifest, text->data, text->len, 0644, WB_FILE_REPLACE, err);
 }
 
 static bool has_manifest(const struct copy *c, const struct wb_buf *text)
@@ -176,13 +188,18 @@ static int wait_for_turn(
 }
 
 static int look(struct wb_verify_report *report, const struct wb_stub_options *o,
-	const struct copy *c, struct wb_err *err)
+	const struct copy *c, bool unfinished, struct wb_err *err)
 {
 	struct wb_verify_options options = o->verify;
 
 	/* without a look there would be nothing to do */
 	if (options.mode == WB_VERIFY_OFF)
 		options.mode = WB_VERIFY_SIZE;
+	/* what a copy wrote that a power loss cut short may have its size alone */
+	if (unfinished) {
+		options.mode = WB_VERIFY_FULL;
+		options.modes = true;
+	}
 	wb_verify_report_release(report);
 	return wb_verify_root(report, c->to, c->m, &options, err);
 }
@@ -195,16 +212,17 @@ int wb_stub_copy(struct wb_verify_report *report, const struct wb_stub_options *
 	wb_autofree char *ours = wb_path_join(o->copy_to, ".wbuild");
 	struct copy c = {.m = m, .from = from, .to = o->copy_to, .ours = ours, .wanted = report};
 
-	if (wb_mkdirs(ours, 0755, err) || look(report, o, &c, err))
+	if (wb_mkdirs(ours, 0755, err) || look(report, o, &c, false, err))
 		return -1;
 	if (!report->problems.n && has_manifest(&c, text))
 		return 0;
-	if (wait_for_turn(&lock, &c, o->verify.deadline, err) || look(report, o, &c, err))
+	if (wait_for_turn(&lock, &c, o->verify.deadline, err) ||
+		look(report, o, &c, !has_manifest(&c, text), err))
 		return -1;
 	remove_stale(&c);
 	size_t todo = report->problems.n;
 
 	if (wb_pool_run(o->verify.threads, todo, copy_job, &c, err) || copy_ours(&c, text, err))
 		return -1;
-	return todo ? look(report, o, &c, err) : 0;
+	return todo ? look(report, o, &c, false, err) : 0;
 }
