@@ -135,6 +135,30 @@ static inline struct wb_transport *ocitest_must_open(
 	return t;
 }
 
+/* An image of ocitest_put_image() at a place of its own. */
+static inline void ocitest_make(const char *dir, const char *place, const char *arch,
+	const char *content, const struct wb_manifest_put *how, struct wb_document *manifest)
+{
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_transport_freep)
+	struct wb_transport *t = ocitest_must_open(dir, place, WB_TRANSPORT_WRITE);
+
+	ocitest_put_image(manifest, t, arch, content, WB_CODING_ZSTD, how);
+	assert_ok(wb_transport_commit(t, &err), &err);
+}
+
+/* A file's text; the caller frees. */
+static inline char *ocitest_read(const char *dir, const char *name)
+{
+	wb_autofree char *path = wb_asprintf("%s/%s", dir, name);
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_buf b;
+
+	wb_buf_init(&b, 1 << 20, "test");
+	assert_ok(wb_file_read(&b, path, &err), &err);
+	return b.data;
+}
+
 /* Runs a foreign program; -1 when it is not installed (the caller skips, aloud). */
 static inline int ocitest_run(const char *const *argv, const char *out_file)
 {
@@ -152,6 +176,24 @@ static inline int ocitest_run(const char *const *argv, const char *out_file)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return -1;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 125;
+}
+
+/* skopeo copy, whose only judgement is its exit status. Ends the test, as skipped, where there is
+ * no skopeo; dir is freed then. */
+static inline void ocitest_skopeo_copy(
+	char *dir, const char *from, const char *to, bool preserve_digests)
+{
+	const char *const argv[] = {"skopeo", "--insecure-policy", "copy", "-q",
+		preserve_digests ? "--preserve-digests" : from, preserve_digests ? from : to,
+		preserve_digests ? to : NULL, NULL};
+	int rc = ocitest_run(argv, NULL);
+
+	if (rc < 0) {
+		print_message("[  SKIP  ] skopeo is not installed\n");
+		wbtest_rmdir(dir);
+		skip();
+	}
+	assert_int_equal(rc, 0);
 }
 
 #endif

@@ -9,12 +9,7 @@ static const struct wb_manifest_put v1 = {.root = true, .tag = "v1"};
 
 static void put(const char *dir, const char *place, const char *content, struct wb_document *m)
 {
-	struct wb_err err = WB_ERR_INIT;
-	WB_AUTO(wb_transport_freep)
-	struct wb_transport *t = ocitest_must_open(dir, place, WB_TRANSPORT_WRITE);
-
-	ocitest_put_image(m, t, "arm64", content, WB_CODING_ZSTD, &v1);
-	assert_ok(wb_transport_commit(t, &err), &err);
+	ocitest_make(dir, place, "arm64", content, &v1, m);
 }
 
 static void digest_of(struct wb_digest *out, const char *dir, const char *name)
@@ -182,19 +177,9 @@ static void test_skopeo(void **state)
 	wb_autofree char *src = wb_asprintf("oci-archive:%s/a.tar:v1", dir);
 	wb_autofree char *mid = wb_asprintf("oci:%s/copy:v1", dir);
 	wb_autofree char *dst = wb_asprintf("oci-archive:%s/b.tar:v1", dir);
-	const char *const to_layout[] = {
-		"skopeo", "--insecure-policy", "copy", "-q", "--preserve-digests", src, mid, NULL};
-	const char *const to_archive[] = {
-		"skopeo", "--insecure-policy", "copy", "-q", "--preserve-digests", mid, dst, NULL};
-	int rc = ocitest_run(to_layout, NULL);
 
-	if (rc < 0) {
-		print_message("[  SKIP  ] skopeo is not installed\n");
-		wbtest_rmdir(dir);
-		skip();
-	}
-	assert_int_equal(rc, 0);
-	assert_int_equal(ocitest_run(to_archive, NULL), 0);
+	ocitest_skopeo_copy(dir, src, mid, true);
+	ocitest_skopeo_copy(dir, mid, dst, true);
 	WB_AUTO(wb_transport_freep)
 	struct wb_transport *t = ocitest_must_open(dir, "oci-archive:b.tar:v1", WB_TRANSPORT_READ);
 

@@ -11,23 +11,7 @@ static const struct wb_manifest_put named = {.root = true, .name = "docker.io/li
 static void put(const char *dir, const char *place, const struct wb_manifest_put *how,
 	struct wb_document *m)
 {
-	struct wb_err err = WB_ERR_INIT;
-	WB_AUTO(wb_transport_freep)
-	struct wb_transport *t = ocitest_must_open(dir, place, WB_TRANSPORT_WRITE);
-
-	ocitest_put_image(m, t, "amd64", "weights", WB_CODING_ZSTD, how);
-	assert_ok(wb_transport_commit(t, &err), &err);
-}
-
-static char *read_text(const char *dir, const char *name)
-{
-	wb_autofree char *path = wb_asprintf("%s/%s", dir, name);
-	struct wb_err err = WB_ERR_INIT;
-	struct wb_buf b;
-
-	wb_buf_init(&b, 1 << 20, "test");
-	assert_ok(wb_file_read(&b, path, &err), &err);
-	return b.data;
+	ocitest_make(dir, place, "amd64", "weights", how, m);
 }
 
 /* gzip and zstd layers go in, and come out plain under the same diff_ids and config. */
@@ -376,19 +360,9 @@ static void test_skopeo(void **state)
 	wb_autofree char *ours = wb_asprintf("docker-archive:%s/d.tar:model:v1", dir);
 	wb_autofree char *layout = wb_asprintf("oci:%s/copy:v1", dir);
 	wb_autofree char *theirs = wb_asprintf("docker-archive:%s/s.tar:model:v2", dir);
-	const char *const to_layout[] = {
-		"skopeo", "--insecure-policy", "copy", "-q", ours, layout, NULL};
-	const char *const to_archive[] = {
-		"skopeo", "--insecure-policy", "copy", "-q", layout, theirs, NULL};
-	int rc = ocitest_run(to_layout, NULL);
 
-	if (rc < 0) {
-		print_message("[  SKIP  ] skopeo is not installed\n");
-		wbtest_rmdir(dir);
-		skip();
-	}
-	assert_int_equal(rc, 0);
-	assert_int_equal(ocitest_run(to_archive, NULL), 0);
+	ocitest_skopeo_copy(dir, ours, layout, false);
+	ocitest_skopeo_copy(dir, layout, theirs, false);
 	WB_AUTO(wb_document_release) struct wb_document got = WB_DOCUMENT_INIT;
 	WB_AUTO(wb_image_release) struct wb_image img = WB_IMAGE_INIT;
 	WB_AUTO(wb_transport_freep)
@@ -410,7 +384,7 @@ static void test_repo_tags(void **state)
 	char *dir = wbtest_dir();
 
 	put(dir, "docker-archive:d.tar:localhost/x/y", &v1, NULL);
-	wb_autofree char *text = read_text(dir, "d.tar");
+	wb_autofree char *text = ocitest_read(dir, "d.tar");
 	bool found = false;
 
 	for (size_t i = 0; !found && i < 20000; i++) /* the tar is read past its NULs */

@@ -11,17 +11,6 @@
 static const struct wb_manifest_put v1 = {.root = true, .tag = "v1"};
 static const struct wb_manifest_put unnamed = {.root = true};
 
-static char *read_text(const char *dir, const char *name)
-{
-	wb_autofree char *path = wb_asprintf("%s/%s", dir, name);
-	struct wb_err err = WB_ERR_INIT;
-	struct wb_buf b;
-
-	wb_buf_init(&b, 1 << 20, "test");
-	assert_ok(wb_file_read(&b, path, &err), &err);
-	return b.data;
-}
-
 static void write_text(const char *dir, const char *name, const char *text)
 {
 	wb_autofree char *path = wb_asprintf("%s/%s", dir, name);
@@ -33,12 +22,7 @@ static void write_text(const char *dir, const char *name, const char *text)
 static void put(const char *dir, const char *place, const char *content,
 	const struct wb_manifest_put *how, struct wb_document *manifest)
 {
-	struct wb_err err = WB_ERR_INIT;
-	WB_AUTO(wb_transport_freep)
-	struct wb_transport *t = ocitest_must_open(dir, place, WB_TRANSPORT_WRITE);
-
-	ocitest_put_image(manifest, t, "amd64", content, WB_CODING_ZSTD, how);
-	assert_ok(wb_transport_commit(t, &err), &err);
+	ocitest_make(dir, place, "amd64", content, how, manifest);
 }
 
 static void test_write_and_read(void **state)
@@ -84,7 +68,7 @@ static void test_index_kept(void **state)
 
 	put(dir, "oci:img", "one", &v1, NULL);
 	wb_autofree char *path = wb_asprintf("%s/img", dir);
-	wb_autofree char *text = read_text(path, "index.json");
+	wb_autofree char *text = ocitest_read(path, "index.json");
 
 	text[strlen(text) - 1] = '\0';
 	wb_autofree char *more = wb_asprintf("%s,\"x-theirs\":[true]}", text);
@@ -99,7 +83,7 @@ static void test_index_kept(void **state)
 	put(dir, "oci:img", "six",
 		&(struct wb_manifest_put){.root = true, .tag = "v2", .name = "docker.io/c/d:v2"},
 		NULL);
-	wb_autofree char *after = read_text(path, "index.json");
+	wb_autofree char *after = ocitest_read(path, "index.json");
 
 	assert_contains(after, "\"x-theirs\":[true]");
 	assert_ok(wb_layout_index_parse(&x, after, strlen(after), "x", &err), &err);
@@ -427,7 +411,7 @@ static void test_doubt_keeps_all(void **state)
 
 	put(dir, "oci:img", "first", &v1, &one);
 	layers_of(&of_one, &one);
-	wb_autofree char *index = read_text(dir, "img/index.json");
+	wb_autofree char *index = ocitest_read(dir, "img/index.json");
 	char *cut = strrchr(index, ']');
 	wb_autofree char *more = wb_asprintf("%.*s,{\"mediaType\":\"application/x-strange\","
 					     "\"digest\":\"%s\",\"size\":%llu}%s",
@@ -450,21 +434,13 @@ static void test_skopeo(void **state)
 	wb_autofree char *copy = wb_asprintf("oci:%s/copy:v1", dir);
 	wb_autofree char *out = wb_asprintf("%s/out", dir);
 	const char *const inspect[] = {"skopeo", "inspect", ref, NULL};
-	const char *const args[] = {
-		"skopeo", "--insecure-policy", "copy", "-q", "--preserve-digests", ref, copy, NULL};
-	int rc = ocitest_run(inspect, out);
 
-	if (rc < 0) {
-		print_message("[  SKIP  ] skopeo is not installed\n");
-		wbtest_rmdir(dir);
-		skip();
-	}
-	assert_int_equal(rc, 0);
-	wb_autofree char *text = read_text(dir, "out");
+	ocitest_skopeo_copy(dir, ref, copy, true);
+	assert_int_equal(ocitest_run(inspect, out), 0);
+	wb_autofree char *text = ocitest_read(dir, "out");
 
 	assert_contains(text, wb_digest_text(&m.desc.digest).s);
 	assert_contains(text, "amd64");
-	assert_int_equal(ocitest_run(args, out), 0);
 
 	/* and what skopeo wrote is read */
 	struct wb_err err = WB_ERR_INIT;
