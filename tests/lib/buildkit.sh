@@ -42,6 +42,22 @@ frontend_image() {
 	frontend_digest=$(jq -r '.manifests[0].digest' "$T_TMP/frontend/index.json")
 }
 
+# buildkit_with_registry: a registry on $reg_port, a daemon that may use it, and the frontend's image.
+# Needs t_use registries. Ends the file where one of them cannot be had.
+buildkit_with_registry() {
+	registry_start reg || { t_missing registry; exit 0; }
+	BUILDKIT_REGISTRY=127.0.0.1:$reg_port
+	buildkit_start bk || exit 0
+	frontend_image
+}
+
+# push_base: a small base image there, as $base. Needs t_use images.
+push_base() {
+	base=127.0.0.1:$reg_port/base:v1
+	t_ok mkbase "$T_TMP/base" v1
+	t_ok "$WBUILD" push --plain-http "oci:$T_TMP/base:v1" "$base"
+}
+
 # bk DIR [OPTION...]: a build of DIR by the frontend from its layout, as buildctl does it; $rc,
 # $err (with the progress) and $ms.
 bk() {

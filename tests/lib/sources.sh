@@ -7,6 +7,10 @@
 # $GOOGLE_URL $BT_URL $WEB_URL say where, the variables below with what. Needs t_use trees, and
 # t_use registries for web.
 
+# Nothing of the machine's own is to be found, nor asked for on a network that is not there.
+unset "${!AWS_@}" "${!AZURE_STORAGE_@}" "${!GOOGLE_@}" "${!ACTIONS_@}" STORAGE_EMULATOR_HOST
+export AWS_EC2_METADATA_DISABLED=true HF_TOKEN_PATH=/nonexistent
+
 # Never the same twice, so that another run's leave no trace in this one's.
 sources_random=${T_TMP##*.}
 S3_KEY=wbuildtestkey S3_SECRET=s3-secret-$sources_random

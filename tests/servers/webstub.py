@@ -4,7 +4,8 @@
     STUB_SECRET=TOKEN webstub.py FOLDER CERTIFICATES     prints "web URL"
 
 CERTIFICATES holds tls.pem and tls.key. What is below private/ needs "Authorization: Bearer TOKEN";
-/moved/PATH redirects to another port, whose requests must not carry it. Knows ranges and etags.
+/moved/PATH redirects to another port, whose requests must not carry it. Knows ranges and etags, but
+for /bare/PATH, of which it sends the bytes and says nothing more.
 GET /-/log gives the requests."""
 import hashlib
 import json
@@ -47,6 +48,9 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(400, b"credentials of another server")
         elif path.startswith("/private/") and auth != "Bearer " + self.token:
             self.reply(401, b"who are you?", WWW_Authenticate="Bearer")
+        elif path.startswith("/bare/"):
+            with open(os.path.join(self.folder, os.path.basename(path)), "rb") as f:
+                self.reply(200, f.read())
         else:
             self.file(os.path.join(self.folder, os.path.normpath(path).lstrip("/")))
 

@@ -8,13 +8,8 @@ t_use registries
 t_use buildkit
 
 t_case 'the frontend image, a daemon and a registry'
-registry_start reg || { t_missing registry; exit 0; }
-BUILDKIT_REGISTRY=127.0.0.1:$reg_port
-buildkit_start bk || exit 0
-frontend_image
-t_ok mkbase "$T_TMP/base" v1
-t_ok "$WBUILD" push --plain-http "oci:$T_TMP/base:v1" "127.0.0.1:$reg_port/base:v1"
-base=127.0.0.1:$reg_port/base:v1
+buildkit_with_registry
+push_base
 m=$T_TMP/truss
 mkdir -p "$m/data" "$m/models/own"
 echo one >"$m/data/a.txt"

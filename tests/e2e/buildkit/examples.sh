@@ -7,13 +7,9 @@ t_use registries
 t_use buildkit
 
 t_case 'the frontend image, a daemon, a registry and a weights image'
-registry_start reg || { t_missing registry; exit 0; }
-BUILDKIT_REGISTRY=127.0.0.1:$reg_port
-buildkit_start bk || exit 0
-frontend_image
+buildkit_with_registry
 host=127.0.0.1:$reg_port
-t_ok mkbase "$T_TMP/base" v1
-t_ok "$WBUILD" push --plain-http "oci:$T_TMP/base:v1" "$host/base:v1"
+push_base
 t_ok "$WBUILD" push --plain-http "oci:$T_TMP/frontend" "$host/wbuild:latest"
 m=$T_TMP/dockerfile
 cp -r "$T_SRC/examples/dockerfile" "$m"

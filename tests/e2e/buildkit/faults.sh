@@ -9,10 +9,7 @@ t_use buildkit
 
 t_case 'the frontend image, a daemon, a hub and a registry'
 sources_start hub || exit 0
-registry_start reg || { t_missing registry; exit 0; }
-BUILDKIT_REGISTRY=127.0.0.1:$reg_port
-buildkit_start bk || exit 0
-frontend_image
+buildkit_with_registry
 
 mkdir -p "$T_TMP/repo"
 seeded hub 9000000 >"$T_TMP/repo/model.safetensors"

@@ -10,14 +10,9 @@ t_use buildkit
 
 t_case 'the frontend image, a daemon, a hub and a registry'
 sources_start hub || exit 0
-registry_start reg || { t_missing registry; exit 0; }
-BUILDKIT_REGISTRY=127.0.0.1:$reg_port
-buildkit_start bk || exit 0
-frontend_image
-t_ok mkbase "$T_TMP/base" v1
-t_ok "$WBUILD" push --plain-http "oci:$T_TMP/base:v1" "127.0.0.1:$reg_port/base:v1"
+buildkit_with_registry
+push_base
 t_ok "$WBUILD" push --plain-http "oci:$T_TMP/frontend" "127.0.0.1:$reg_port/wbuild:latest"
-base=127.0.0.1:$reg_port/base:v1
 
 # A hub repository with large and small files, local data with two equal ones, a local model.
 mkdir -p "$T_TMP/repo/sub"

@@ -7,7 +7,6 @@ t_use trees
 t_use sources
 
 unset HF_TOKEN HF_HUB_CACHE
-export HF_TOKEN_PATH=/nonexistent
 
 t_case 'the hub stand-in and the real client'
 sources_start hub || exit 0

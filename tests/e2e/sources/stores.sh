@@ -2,13 +2,10 @@
 # Every kind of source in one config, private and public, against real servers where there are any:
 # what is fetched, what is not fetched again, and that no secret shows anywhere.
 . "$(dirname "$0")/../../lib.sh"
-unset "${!AWS_@}" "${!AZURE_STORAGE_@}" "${!GOOGLE_@}" "${!ACTIONS_@}" STORAGE_EMULATOR_HOST
 t_use images
 t_use trees
 t_use registries
 t_use sources
-
-export AWS_EC2_METADATA_DISABLED=true HF_TOKEN_PATH=/nonexistent
 
 t_case 'the servers start'
 sources_start s3 gcs azure hub idp aws google bt web || exit 0
@@ -203,3 +200,21 @@ t_run "$WBUILD" build "${given[@]}" --secret "id=other,src=$s/other" \
 t_rc 0
 t_eq "$(asked | sort -u)" "$(printf 's3 %s\nweb %s' /bucket/m/config.json /private/two.bin)" 'requests for files'
 t_eq "$(cat "$T_TMP/out4/models/web-private/two.bin")" changed 'the changed file'
+
+t_case 'of a file without etag or date nothing is believed the next time'
+mkdir "$T_TMP/bare"
+cat >"$T_TMP/bare/config.yaml" <<END
+model_name: bare
+weights:
+- source: $WEB_URL/bare/one.bin
+  mount_location: /models/bare
+END
+t_run "$WBUILD" plan --format json "$T_TMP/bare"
+t_rc 0
+t_eq "$(jq '.sources[0].files' <<<"$out")" 1 'files of the plan'
+for text in before -after; do
+	printf %s "$text" >"$T_TMP/www/one.bin"
+	t_run "$WBUILD" build --base scratch -o "type=local,dest=$T_TMP/bare-$text" "$T_TMP/bare"
+	t_rc 0
+	t_eq "$(cat "$T_TMP/bare-$text/models/bare/one.bin")" "$text" 'the file of the same size'
+done
