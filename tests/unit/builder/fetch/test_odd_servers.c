@@ -99,15 +99,21 @@ static bool handle(int fd, const struct httpd_request *r, void *arg)
 		return false;
 	to++;
 	switch (odd) {
-	case NO_RANGES: from = 0, to = size, range = NULL; break;
+	case NO_RANGES:
+		from = 0;
+		to = size;
+		range = NULL;
+		break;
 	case OTHER_RANGE:
-		if (from >= 4096)
-			from -= 4096, to -= 4096;
+		if (from >= 4096) {
+			from -= 4096;
+			to -= 4096;
+		}
 		break;
 	case NO_LENGTH: return without_length(fd, p, size);
 	case CUT:
 		if (atomic_fetch_sub(&p->left, 1) > 0)
-			return without_length(fd, p, size / 2), false;
+			return without_length(fd, p, size / 2);
 		return without_length(fd, p, size);
 	case REFUSED: httpd_reply(fd, 403, NULL, "no", 2); return true;
 	case GONE: httpd_reply(fd, 404, NULL, "no", 2); return true;
