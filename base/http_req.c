@@ -281,10 +281,13 @@ static int body_read(struct wb_http_req *req, char *p, size_t n, size_t *got)
 
 	if (req->p.on_send)
 		return req->p.on_send(p, n, offset, got, req->p.send_arg, &req->err);
-	ssize_t r = pread(req->p.body_fd, p, n, (off_t)offset);
+	ssize_t r;
 
+	do
+		r = pread(req->p.body_fd, p, n, (off_t)offset);
+	while (r < 0 && errno == EINTR);
 	if (r < 0)
-		return wb_err_sys(&req->err, errno, "reading what is to be sent");
+		return wb_err_sys(&req->err, errno, "cannot read what is to be sent");
 	if (r == 0)
 		return wb_err_set(&req->err, WB_ERR_IO, "the file that is sent became shorter");
 	*got = (size_t)r;

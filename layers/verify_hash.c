@@ -68,12 +68,15 @@ static int open_entry(struct worker *w, const struct wb_bundle_entry *e)
 	/* not blocking: the name may have become a pipe since it was looked at */
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-	if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
-		close(fd);
-		errno = EINVAL;
+	if (fd < 0)
 		return -1;
-	}
-	return fd;
+	int errnum = fstat(fd, &st) ? errno : S_ISREG(st.st_mode) ? 0 : EINVAL;
+
+	if (!errnum)
+		return fd;
+	close(fd);
+	errno = errnum;
+	return -1;
 }
 
 static uint64_t offset_of(const struct verify_piece *p)

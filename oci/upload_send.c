@@ -107,7 +107,7 @@ static int set_body(struct wb_upload *u, struct wb_http_params *p, uint64_t len,
 	if (u->fd < 0)
 		u->fd = open(u->src->path, O_RDONLY | O_CLOEXEC);
 	if (u->fd < 0)
-		return wb_err_sys(err, errno, "\"%s\"", u->src->path);
+		return wb_err_sys(err, errno, "cannot open \"%s\"", u->src->path);
 	p->body_fd = u->fd;
 	p->body_offset = u->src->offset + u->s.acked;
 	return 0;

@@ -222,7 +222,9 @@ int wb_stub_copy(struct wb_verify_report *report, const struct wb_stub_options *
 	remove_stale(&c);
 	size_t todo = report->problems.n;
 
-	if (wb_pool_run(o->verify.threads, todo, copy_job, &c, err) || copy_ours(&c, text, err))
+	if (wb_pool_run(o->verify.threads, todo, copy_job, &c, err) || copy_ours(&c, text, err)) {
+		wb_verify_report_release(report); /* what was still to be copied is no news */
 		return -1;
+	}
 	return todo ? look(report, o, &c, false, err) : 0;
 }
