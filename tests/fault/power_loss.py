@@ -9,11 +9,12 @@ A run is recorded by tests/fault/faults, a line for each call below its folder, 
 
     OP BEGAN ENDED INO A B PATH PATH2
 
-    create (A: mode, B: truncated), write (A: from, B: bytes, PATH: where they are in the data),
-    size (A), meta (A: mode, B: mtime), fsync, fdatasync, syncfs, rename, link, symlink, unlink, mkdir
+    create (A: mode, B: truncated), tmpfile (A: mode; it has no name yet), write (A: from, B: bytes,
+    PATH: where they are in the data), size (A), meta (A: mode, B: mtime), fsync, fdatasync, syncfs,
+    rename, link, symlink, unlink, mkdir
 
-Then the machine dies after each of them. What is on the disk then: of every file, what an fsync that
-began after it was written has confirmed (fdatasync: bytes and size, no mode and no time); of every
+Then the machine dies after each of them. What is on the disk then: of every file, what an fsync
+that began after it was written has confirmed (fdatasync: bytes and size, no mode and no time); of every
 folder, the names that an fsync of that folder has confirmed. All else may be there or not, in any
 order; VARIANTS are the ways in which that is tried: a file's unconfirmed writes may be lost, be
 zeros of the right length, be there in part; a folder's unconfirmed names may be lost, be there, be
@@ -38,8 +39,9 @@ BASE = os.environ["INJECT_DIR"]
 STATES = int(os.environ.get("POWER_LOSS_STATES", "0"))
 
 # What becomes of unconfirmed bytes, and of unconfirmed names.
-VARIANTS = [("lost", "lost"), ("lost", "kept"), ("zero", "kept"), ("part", "kept"), ("kept", "lost"),
-            ("lost", "odd"), ("kept", "odd"), ("zero", "even"), ("lost", "last"), ("kept", "kept")]
+VARIANTS = [("lost", "lost"), ("lost", "kept"), ("zero", "kept"), ("part", "kept"),
+            ("kept", "lost"), ("lost", "odd"), ("kept", "odd"), ("zero", "even"),
+            ("lost", "last"), ("kept", "kept")]
 
 
 class File:
@@ -180,6 +182,8 @@ class Disk:
         if op == "write":
             self.data.seek(int(path))
             self.inodes[ino].pending.append((ended, "write", a, self.data.read(b)))
+        elif op == "tmpfile":
+            self.inodes[ino] = File(mode=a)
         elif op == "size":
             self.inodes[ino].pending.append((ended, "size", a))
         elif op == "meta":
@@ -212,7 +216,7 @@ class Disk:
         elif op == "symlink":
             folder.pending.append((ended, "add", name, path))
         elif op == "link":
-            folder.pending.append((ended, "add", name, self.get(path)))
+            folder.pending.append((ended, "add", name, self.inodes[ino]))
         elif op == "unlink":
             folder.pending.append((ended, "remove", name))
         elif op == "rename":
@@ -326,8 +330,8 @@ class Scenario:
         shutil.copytree(self.model, d + "/model", symlinks=True)
 
     def command(self, d):
-        return [WBUILD, "build", "-q", "-t", "small:v1", "-o", "type=oci,tar=false,dest=" + d + "/out",
-                d + "/model"]
+        return [WBUILD, "build", "-q", "-t", "small:v1", "-o",
+                "type=oci,tar=false,dest=" + d + "/out", d + "/model"]
 
     def result(self, d):
         """After a command that ended well."""
@@ -402,8 +406,6 @@ class Local(Archive):
         for where, folders, names in os.walk(d + "/files"):
             for n in folders + names:
                 path = os.path.join(where, n)
-                if n.startswith(".wbtmp."):
-                    continue
                 st = os.lstat(path)
                 found[os.path.relpath(path, d)] = oct(st.st_mode), (
                     os.readlink(path) if os.path.islink(path) else

@@ -134,9 +134,15 @@ static void opened(struct recorder *r, const struct stop *s)
 
 	trace_fd(path, sizeof(path), s->pid, (int)s->result);
 	snprintf(name, sizeof(name), "/proc/%d/fd/%d", (int)s->pid, (int)s->result);
-	if (!(flags & (O_CREAT | O_TRUNC)) || !below(r, path) || stat(name, &st))
+	bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
+
+	if (!(nameless || flags & (O_CREAT | O_TRUNC)) || !below(r, path) || stat(name, &st))
 		return;
-	line(r, s, "create", st.st_ino, st.st_mode & 07777, (flags & O_TRUNC) != 0, path, "");
+	if (nameless)
+		line(r, s, "tmpfile", st.st_ino, st.st_mode & 07777, 0, path, "");
+	else
+		line(r, s, "create", st.st_ino, st.st_mode & 07777, (flags & O_TRUNC) != 0, path,
+			"");
 }
 
 /* Calls that name one or two paths; those are as they were given, which is whole here. */
