@@ -12,9 +12,13 @@
  *    with Retry-After) gets no new request until then;
  *  - redirects (at most 10) are followed by the engine itself; `authorization` and headers marked
  *    secret are dropped when scheme, host or port change; a redirect from https to http, to
- *    file:// or, from a public host, to a loopback or link-local address is refused;
- *  - header block at most 64 KiB; buffered bodies at most body_limit;
- *  - no total time-out on bodies: connect 30 s, and low-speed limits (less than 1 kB/s for 60 s);
+ *    file:// or, from a public host, to a loopback or link-local address is refused, and so is one
+ *    to a link-local address or a cloud's metadata service from anywhere else, also where a name
+ *    leads there;
+ *  - header block at most 64 KiB, with everything before and after it 256 KiB; buffered bodies at
+ *    most body_limit, and 10 minutes;
+ *  - no total time-out on bodies that are handed on: connect 30 s, and low-speed limits (less than
+ *    1 kB/s for 60 s);
  *  - Accept-Encoding: identity; TLS 1.2 or later, peer and host always verified; CA bundles from
  *    SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE; proxies from BDN_PROXY, HTTPS_PROXY,
  *    HTTP_PROXY, NO_PROXY (loopback is never proxied);
@@ -22,7 +26,8 @@
  *  - retries (for requests that allow it: a GET or HEAD, or marked idempotent, before any body
  *    byte was handed out) on connection errors, 408, 429, 500, 502, 503, 504: up to opts.retries,
  *    waiting Retry-After (seconds or date), or RateLimit `t` when `r=0`, else 1, 2, 4, 8 … s with
- *    jitter; never longer than opts.retry_wait_max_s in one wait. */
+ *    jitter; never longer than opts.retry_wait_max_s in one wait: who asks for much more is not
+ *    asked again. Hosts that cannot be reached or fall silent are tried three times. */
 #ifndef WB_BASE_HTTP_H
 #define WB_BASE_HTTP_H
 
@@ -74,6 +79,7 @@ struct wb_http_response {
 	bool redirected;         /* at least one redirect was followed */
 	bool sent;               /* at least one request byte left: for mutating calls */
 	unsigned attempts;
+	long wait_asked; /* seconds that the server asked for, where they were too many; else 0 */
 };
 
 /* Everything about a request. Strings are copied by wb_http_submit(), secrets referenced. */
@@ -173,6 +179,10 @@ char *wb_url_decode(const char *s, size_t n);
 /* Resolves a Location or Link against a base URL. */
 char *wb_url_resolve(const char *base, const char *ref, struct wb_err *err);
 bool wb_url_host_is_loopback(const char *url);
+/* An address that the server at "from" named (an upload's Location, a login's realm): refused, with
+ * WB_ERR_NET, where a redirect to it would be. what: "the upload's address". */
+int wb_url_check_named(
+	const char *from, const char *to, bool insecure_http, const char *what, struct wb_err *err);
 /* Same scheme, host and port (defaults filled in). */
 bool wb_url_same_origin(const char *a, const char *b);
 /* Date header or Retry-After value to seconds from now (>= 0), or -1. */

@@ -5,14 +5,17 @@
 #define WB_BASE_HTTP_INTERNAL_H
 
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 #include "base/http.h"
 
 #define WB_HTTP_REDIRECTS_MAX 10
 #define WB_HTTP_HEADERS_MAX (64u << 10)
+#define WB_HTTP_HEADERS_ALL_MAX (4 * WB_HTTP_HEADERS_MAX) /* with 1xx responses and trailers */
 #define WB_HTTP_ERROR_BODY_MAX (64u << 10)
 #define WB_HTTP_BODY_DEFAULT (4u << 20)
 #define WB_HTTP_BUFFER (512L << 10)
+#define WB_HTTP_BUFFERED_S 600L /* for a whole response that is kept in memory */
 
 enum wb_http_state {
 	WB_HTTP_QUEUED,  /* waits for a free place */
@@ -61,11 +64,13 @@ struct wb_http_req {
 	bool urgent;      /* does not wait for a place: someone runs the loop for it */
 	bool credentials; /* still at the origin that they are meant for */
 	bool from_public; /* some hop was not a loopback or link-local host */
+	bool proxied;
 	unsigned redirects, retries_left;
 
 	/* The response. */
 	struct wb_http_response r;
 	struct wb_buf head;        /* header lines, each ended by NUL */
+	size_t head_bytes;         /* of all lines so far, kept or not */
 	bool head_done, announced; /* blank line seen; on_headers_done called */
 	bool discard;              /* a redirect to follow: its body is of no interest */
 	bool cut;                  /* enough of an error body was read */
@@ -91,6 +96,7 @@ int wb_http_req_arm(struct wb_http_req *req, struct wb_err *err); /* sets up req
 /* After a complete response: 1 when it is a redirect and req is ready for the next hop. */
 int wb_http_req_redirect(struct wb_http_req *req, struct wb_err *err);
 bool wb_http_is_redirect(const struct wb_http_req *req);
+bool wb_http_is_buffered(const struct wb_http_req *req); /* nothing of it is streamed */
 
 /* http_retry.c: after a response or a failed transfer; true with req->wait_until set. */
 bool wb_http_retry(struct wb_http_req *req, CURLcode rc);
@@ -104,5 +110,8 @@ int wb_http_url_check(const char *url, bool insecure, struct wb_err *err);
 char *wb_http_url_origin(const char *url); /* "scheme://host:port", or NULL */
 void wb_http_url_strip_user(char **url);
 bool wb_http_url_is_local(const char *url); /* loopback, link-local or unspecified address */
+/* Why a server at "from" may not send a client to "to", or NULL. */
+const char *wb_http_url_astray(const char *from, const char *to);
+bool wb_http_address_is_private(const struct sockaddr *a, bool loopback_too);
 
 #endif

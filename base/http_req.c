@@ -144,8 +144,10 @@ static int redirect_check(struct wb_http_req *req, const char *to, struct wb_err
 
 	if (req->redirects >= WB_HTTP_REDIRECTS_MAX)
 		return refuse(req, to, "too many redirects", err);
-	if (strncasecmp(req->url, "https:", 6) == 0 && strncasecmp(to, "https:", 6) != 0)
-		return refuse(req, to, "it leaves https", err);
+	const char *astray = wb_http_url_astray(req->url, to);
+
+	if (astray)
+		return refuse(req, to, astray, err);
 	if (wb_http_url_check(to, req->h->opts.insecure_http, &reason))
 		return refuse(req, to, reason.text, err);
 	if (req->from_public && wb_http_url_is_local(to))
@@ -222,6 +224,14 @@ static size_t header_cb(char *p, size_t size, size_t n, void *arg)
 	struct wb_http_req *req = arg;
 	size_t len = size * n;
 
+	/* Informational responses and trailers are not kept, but curl keeps them. */
+	req->head_bytes += len;
+	if (req->head_bytes > WB_HTTP_HEADERS_ALL_MAX) {
+		wb_err_set(&req->err, WB_ERR_LIMIT,
+			"all headers of a response are larger than the limit of %u bytes",
+			WB_HTTP_HEADERS_ALL_MAX);
+		return 0;
+	}
 	n = len;
 	while (n && (p[n - 1] == '\r' || p[n - 1] == '\n'))
 		n--;
@@ -337,6 +347,11 @@ static int seek_cb(void *arg, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
+bool wb_http_is_buffered(const struct wb_http_req *req)
+{
+	return !req->p.on_body && !req->p.on_send && req->p.body_fd < 0;
+}
+
 static void line_add(struct wb_http_req *req, const char *line)
 {
 	struct curl_slist *l = curl_slist_append(req->lines, line);
@@ -417,6 +432,25 @@ static void arm_range(struct wb_http_req *req)
 	curl_easy_setopt(req->easy, CURLOPT_RANGE, range);
 }
 
+/* A redirect's name may lead where its text does not. Connections of a proxy are the user's own
+ * choice. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	struct wb_http_req *req = arg;
+
+	if (req->redirects && !req->proxied &&
+		wb_http_address_is_private(&a->addr, req->from_public)) {
+		wb_autofree char *url = wb_url_redact(req->url);
+
+		wb_err_set(&req->err, WB_ERR_NET,
+			"a redirect to %s: refused, its name leads to this machine's own or a "
+			"link-local address",
+			url);
+		return CURL_SOCKET_BAD;
+	}
+	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
 static void arm_network(struct wb_http_req *req)
 {
 	const struct wb_http *h = req->h;
@@ -426,6 +460,9 @@ static void arm_network(struct wb_http_req *req)
 	const char *proxy = tls ? h->proxy_https : h->proxy_http;
 	unsigned stall = req->p.stall_s ? req->p.stall_s : h->opts.stall_s;
 
+	req->proxied = !direct && proxy;
+	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, req);
 	curl_easy_setopt(e, CURLOPT_PROXY, direct || !proxy ? "" : proxy);
 	curl_easy_setopt(e, CURLOPT_NOPROXY, h->no_proxy ? h->no_proxy : "");
 	curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -441,6 +478,8 @@ static void arm_network(struct wb_http_req *req)
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT, (long)h->opts.connect_timeout_s);
 	curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1000L);
 	curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)stall);
+	if (wb_http_is_buffered(req))
+		curl_easy_setopt(e, CURLOPT_TIMEOUT, WB_HTTP_BUFFERED_S);
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, WB_HTTP_BUFFER);
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
@@ -458,6 +497,7 @@ static void response_reset(struct wb_http_req *req)
 	wb_buf_clear(&req->head);
 	req->head_done = req->announced = req->discard = req->cut = false;
 	req->sent = 0;
+	req->head_bytes = 0;
 	req->errbuf[0] = '\0';
 }
 

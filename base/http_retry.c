@@ -8,8 +8,11 @@
 #include "base/log.h"
 #include "base/text.h"
 
-/* A host that is not there at all is a typing mistake more often than a passing fault. */
+/* A host that is not there at all is a typing mistake more often than a passing fault, and one that
+ * takes the request and then says nothing costs a minute each time. */
 #define UNREACHABLE_TRIES 3
+/* Who asks for more than so many times the longest wait is not waited for at all. */
+#define PATIENCE 4
 
 long wb_http_retry_after(const char *value)
 {
@@ -50,7 +53,17 @@ long wb_http_rate_limit_wait(const char *value)
 static bool unreachable(CURLcode rc)
 {
 	return rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_RESOLVE_PROXY ||
-	       rc == CURLE_COULDNT_CONNECT;
+	       rc == CURLE_COULDNT_CONNECT || rc == CURLE_OPERATION_TIMEDOUT;
+}
+
+/* The time for a whole response is up, not that for a sign of life. */
+static bool took_too_long(const struct wb_http_req *req, CURLcode rc)
+{
+	double seconds = 0;
+
+	curl_easy_getinfo(req->easy, CURLINFO_TOTAL_TIME, &seconds);
+	return rc == CURLE_OPERATION_TIMEDOUT && wb_http_is_buffered(req) &&
+	       seconds >= (double)WB_HTTP_BUFFERED_S;
 }
 
 /* A handshake that the network cut short may succeed the next time; one that the two sides could
@@ -63,11 +76,11 @@ static bool handshake_refused(const struct wb_http_req *req, CURLcode rc)
 
 static bool passing_fault(const struct wb_http_req *req, CURLcode rc)
 {
-	if (handshake_refused(req, rc))
+	if (handshake_refused(req, rc) || took_too_long(req, rc))
 		return false;
-	return unreachable(rc) || rc == CURLE_OPERATION_TIMEDOUT || rc == CURLE_SEND_ERROR ||
-	       rc == CURLE_RECV_ERROR || rc == CURLE_GOT_NOTHING || rc == CURLE_PARTIAL_FILE ||
-	       rc == CURLE_HTTP2 || rc == CURLE_HTTP2_STREAM || rc == CURLE_SSL_CONNECT_ERROR;
+	return unreachable(rc) || rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR ||
+	       rc == CURLE_GOT_NOTHING || rc == CURLE_PARTIAL_FILE || rc == CURLE_HTTP2 ||
+	       rc == CURLE_HTTP2_STREAM || rc == CURLE_SSL_CONNECT_ERROR;
 }
 
 static bool passing_status(int status)
@@ -84,8 +97,8 @@ static bool may_repeat(const struct wb_http_req *req)
 	       req->err.code == WB_OK && req->retries_left > 0;
 }
 
-/* Seconds: what the server asked for, else doubling from one unit with a quarter of jitter, so
- * that clients which failed together do not come back together. */
+/* Seconds, without a limit yet: what the server asked for, else doubling from one unit with a
+ * quarter of jitter, so that clients which failed together do not come back together. */
 static double wait_for(const struct wb_http_req *req, bool *asked)
 {
 	long s = -1;
@@ -96,19 +109,15 @@ static double wait_for(const struct wb_http_req *req, bool *asked)
 		if (s < 0)
 			s = wb_http_retry_after(wb_http_header(req, "Retry-After"));
 	}
-	double max = req->h->opts.retry_wait_max_s;
-
 	if (s >= 0) {
 		*asked = true;
-		return (double)s < max ? (double)s : max;
+		return (double)s;
 	}
 	unsigned shift = req->r.attempts > 6 ? 6 : req->r.attempts ? req->r.attempts - 1 : 0;
 	double unit = req->h->opts.backoff_unit_s * (double)(1u << shift);
 	double jitter = (double)arc4random_uniform(1000) / 1000.0 - 0.5;
 
-	double wait = unit * (1.0 + jitter / 2);
-
-	return wait < max ? wait : max;
+	return unit * (1.0 + jitter / 2);
 }
 
 bool wb_http_retry(struct wb_http_req *req, CURLcode rc)
@@ -122,6 +131,12 @@ bool wb_http_retry(struct wb_http_req *req, CURLcode rc)
 		return false;
 	double wait = wait_for(req, &asked);
 
+	if (asked && wait > PATIENCE * req->h->opts.retry_wait_max_s) {
+		req->r.wait_asked = (long)wait;
+		return false;
+	}
+	if (wait > req->h->opts.retry_wait_max_s)
+		wait = req->h->opts.retry_wait_max_s;
 	req->retries_left--;
 	req->wait_until = wb_http_now_ms() + (int64_t)(wait * 1000);
 	if (asked && req->origin && req->origin->hold_until < req->wait_until)

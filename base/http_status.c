@@ -146,5 +146,8 @@ int wb_http_status_err(struct wb_err *err, const struct wb_http_response *r, con
 		url ? url : "the server", r->status, message ? " (" : "", message ? message : "",
 		message ? ")" : "");
 	err->http_status = r->status;
+	if (r->wait_asked)
+		wb_err_hint(err, "it asks not to be called again for %s",
+			wb_duration_text((double)r->wait_asked).s);
 	return -1;
 }

@@ -258,6 +258,97 @@ bool wb_http_url_is_local(const char *url)
 	}
 }
 
+/* Where clouds tell a machine's own credentials, besides 169.254.169.254. */
+static bool v4_metadata(uint32_t a)
+{
+	return a == 0x646464c8 /* 100.100.100.200 */ || a == 0xc00000c0 /* 192.0.0.192 */ ||
+	       a == 0xa83f8110 /* 168.63.129.16 */;
+}
+
+static bool v6_metadata(const struct in6_addr *a)
+{
+	static const struct in6_addr aws = {
+		{{0xfd, 0, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54}}};
+
+	return memcmp(a, &aws, sizeof(aws)) == 0;
+}
+
+/* Link-local or a metadata service: a place that only this machine itself has business with. */
+static bool v4_private(uint32_t a, bool loopback_too)
+{
+	return a >> 16 == 0xa9fe || v4_metadata(a) || (loopback_too && v4_local(a));
+}
+
+static bool v6_private(const struct in6_addr *a, bool loopback_too)
+{
+	return IN6_IS_ADDR_LINKLOCAL(a) || v6_metadata(a) ||
+	       (loopback_too && (IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a)));
+}
+
+bool wb_http_address_is_private(const struct sockaddr *a, bool loopback_too)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	uint32_t mapped;
+
+	if (a->sa_family == AF_INET) {
+		memcpy(&v4, a, sizeof(v4));
+		return v4_private(ntohl(v4.sin_addr.s_addr), loopback_too);
+	}
+	if (a->sa_family != AF_INET6)
+		return true;
+	memcpy(&v6, a, sizeof(v6));
+	if (!IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
+		return v6_private(&v6.sin6_addr, loopback_too);
+	memcpy(&mapped, v6.sin6_addr.s6_addr + 12, sizeof(mapped));
+	return v4_private(ntohl(mapped), loopback_too);
+}
+
+static bool url_is_private(const char *url)
+{
+	autourl *u = url_parse(url);
+	autocurl *host = url_part(u, CURLUPART_HOST, 0);
+	struct in6_addr v6;
+	uint32_t v4;
+
+	switch (host ? host_address(host, &v4, &v6) : 0) {
+	case 4: return v4_private(v4, false);
+	case 6: return v6_private(&v6, false);
+	default: return false;
+	}
+}
+
+const char *wb_http_url_astray(const char *from, const char *to)
+{
+	if (strncasecmp(from, "https:", 6) == 0 && strncasecmp(to, "https:", 6) != 0)
+		return "it leaves https";
+	if (!wb_http_url_is_local(from) && wb_http_url_is_local(to))
+		return "a public host points at this machine's own addresses";
+	if (url_is_private(to) && !url_is_private(from))
+		return "nothing but this machine itself has business there";
+	return NULL;
+}
+
+int wb_url_check_named(
+	const char *from, const char *to, bool insecure, const char *what, struct wb_err *err)
+{
+	struct wb_err reason = WB_ERR_INIT;
+	const char *why = NULL;
+
+	if (wb_http_url_check(to, insecure, &reason))
+		why = reason.text;
+	else
+		why = wb_http_url_astray(from, to);
+	if (!why)
+		return 0;
+	wb_autofree char *safe = wb_url_redact(to);
+	wb_autofree char *shown = wb_text_quote(safe, 200);
+	wb_autofree char *origin = wb_http_url_origin(from);
+
+	return wb_err_set(err, WB_ERR_NET, "%s names \"%s\" as %s: refused, %s",
+		origin ? origin : "the server", shown, what, why);
+}
+
 int wb_http_url_check(const char *url, bool insecure, struct wb_err *err)
 {
 	wb_autofree char *safe = wb_url_redact(url);

@@ -85,6 +85,10 @@ static inline bool serve_redirects(int fd, const struct httpd_request *r, struct
 		httpd_reply(fd, 302, "Location: file:///etc/passwd\r\n", "", 0);
 	else if (is(r, "/to-plain"))
 		httpd_reply(fd, 302, "Location: http://example.com/x\r\n", "", 0);
+	else if (is(r, "/to-link-local"))
+		httpd_reply(fd, 302, "Location: https://[fe80::1]/x\r\n", "", 0);
+	else if (is(r, "/to-metadata"))
+		httpd_reply(fd, 302, "Location: https://0xa9fea9fe/latest\r\n", "", 0);
 	else if (strncmp(r->target, "http://public.example", 21) == 0) /* we are its proxy */
 		httpd_reply(fd, 302, "Location: http://169.254.169.254/token\r\n", "", 0);
 	else
@@ -149,6 +153,34 @@ static inline bool serve_faults(int fd, const struct httpd_request *r, struct wo
 	return true;
 }
 
+/* Heads that do not end where a head ends. */
+static inline bool serve_heads(int fd, const struct httpd_request *r)
+{
+	static const char trailers[] =
+		"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n";
+	static const char before[] = "HTTP/1.1 103 X\r\nLink: <x>\r\n\r\n";
+	char line[1000];
+
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "X-A: ", 5);
+	memcpy(line + 998, "\r\n", 2);
+	if (is(r, "/trailers")) {
+		httpd_write(fd, trailers, sizeof(trailers) - 1);
+		for (int i = 0; i < 2000; i++)
+			httpd_write(fd, line, sizeof(line));
+	} else if (is(r, "/informational")) {
+		for (int i = 0; i < 40000; i++)
+			httpd_write(fd, before, sizeof(before) - 1);
+	} else if (is(r, "/come-back-in-years")) {
+		httpd_reply(fd, 429, "Retry-After: 1000000000\r\n", "", 0);
+		return true;
+	} else if (is(r, "/window-in-years")) {
+		httpd_reply(fd, 429, "RateLimit: \"x\";r=0;t=999999999\r\n", "", 0);
+		return true;
+	}
+	return false;
+}
+
 static inline void reply_text(int fd, int status, const char *body)
 {
 	httpd_reply(fd, status, NULL, body, strlen(body));
@@ -179,7 +211,7 @@ static inline bool serve(int fd, const struct httpd_request *r, void *arg)
 	} else if (strcmp(r->method, "HEAD") == 0) {
 		httpd_write(fd, "HTTP/1.1 200 X\r\nContent-Length: 12345\r\n\r\n", 41);
 	} else {
-		return serve_redirects(fd, r, w) || serve_faults(fd, r, w);
+		return serve_redirects(fd, r, w) || serve_faults(fd, r, w) || serve_heads(fd, r);
 	}
 	return true;
 }

@@ -83,6 +83,48 @@ static void test_refused_redirects(void **state)
 	assert_contains(err.text, "plain http");
 }
 
+/* Nothing but the machine itself has business with these, not even a loopback server. */
+static void test_link_local_redirects(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_http_result_release) struct wb_http_result r = WB_HTTP_RESULT_INIT;
+
+	assert_err(get(&r, w, "/to-link-local", NULL, &err), &err, WB_ERR_NET);
+	assert_contains(err.text, "refused, nothing but this machine");
+	assert_err(get(&r, w, "/to-metadata", NULL, &err), &err, WB_ERR_NET);
+	assert_contains(err.text, "refused, nothing but this machine");
+}
+
+/* libcurl keeps what its caller does not. */
+static void test_heads_without_end(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_http_result_release) struct wb_http_result r = WB_HTTP_RESULT_INIT;
+
+	assert_err(get(&r, w, "/trailers", NULL, &err), &err, WB_ERR_LIMIT);
+	assert_contains(err.text, "all headers");
+	assert_err(get(&r, w, "/informational", NULL, &err), &err, WB_ERR_LIMIT);
+	assert_int_equal(atomic_load(&w->one.requests), 2); /* no fault that passes */
+}
+
+/* Who asks for years is not waited for. */
+static void test_too_much_patience(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT, said = WB_ERR_INIT;
+	WB_AUTO(wb_http_result_release) struct wb_http_result r = WB_HTTP_RESULT_INIT;
+
+	assert_ok(get(&r, w, "/come-back-in-years", NULL, &err), &err);
+	assert_int_equal(r.response.status, 429);
+	assert_int_equal(r.response.attempts, 1);
+	assert_int_equal(wb_http_status_err(&said, &r.response, "asking"), -1);
+	assert_contains(said.hint, "not to be called again for 277777h");
+	assert_ok(get(&r, w, "/window-in-years", NULL, &err), &err);
+	assert_int_equal(r.response.attempts, 1);
+}
+
 static void test_public_to_local(void **state)
 {
 	struct world *w = *state;
@@ -346,6 +388,9 @@ int main(void)
 		T(test_head),
 		T(test_credentials_stay_home),
 		T(test_refused_redirects),
+		T(test_link_local_redirects),
+		T(test_heads_without_end),
+		T(test_too_much_patience),
 		T(test_public_to_local),
 		T(test_redirect_methods),
 		T(test_retries),

@@ -98,6 +98,44 @@ static void test_rate_limit_wait(void **state)
 	assert_int_equal(wb_http_rate_limit_wait(NULL), -1);
 }
 
+static void test_named_by_a_server(void **state)
+{
+	static const struct {
+		const char *from, *to, *says;
+	} bad[] = {{"https://r.example/", "file:///etc/passwd", "not a usable address"},
+		{"https://r.example/", "gopher://h/x", "neither https nor http"},
+		{"https://r.example/", "http://r.example/x", "plain http"},
+		{"https://127.0.0.1/", "http://127.0.0.1/x", "leaves https"},
+		{"https://r.example/", "https://127.0.0.1/x", "own addresses"},
+		{"https://r.example/", "https://localhost/x", "own addresses"},
+		{"https://r.example/", "https://[fe80::1]/x", "own addresses"},
+		{"http://127.0.0.1/", "https://169.254.169.254/x", "nothing but this machine"},
+		{"http://127.0.0.1/", "https://2852039166/x", "nothing but this machine"},
+		{"https://r.example/", "https://[fd00:ec2::254]/x", "nothing but this machine"},
+		{"https://r.example/", "https://[::ffff:169.254.169.254]/x", "own addresses"},
+		{"https://r.example/", "https://100.100.100.200/x", "nothing but this machine"},
+		{"https://r.example/", "https://192.0.0.192/", "nothing but this machine"},
+		{"https://r.example/", "https://168.63.129.16/", "nothing but this machine"}};
+	struct wb_err err = WB_ERR_INIT;
+
+	for (size_t i = 0; i < WB_ARRAY_LEN(bad); i++) {
+		assert_err(wb_url_check_named(bad[i].from, bad[i].to, false, "a realm", &err), &err,
+			WB_ERR_NET);
+		assert_contains(err.text, bad[i].says);
+		assert_contains(err.text, "as a realm: refused");
+	}
+	assert_ok(wb_url_check_named(
+			  "https://r.example/", "https://auth.example/t", false, "a", &err),
+		&err);
+	assert_ok(wb_url_check_named("https://r.example/", "https://10.0.0.1/t", false, "a", &err),
+		&err);
+	assert_ok(
+		wb_url_check_named("http://127.0.0.1:1/", "http://127.0.0.1:2/", false, "a", &err),
+		&err);
+	assert_ok(wb_url_check_named("http://r.example/", "http://x.example/", true, "a", &err),
+		&err);
+}
+
 static void test_retry_after(void **state)
 {
 	char date[64];
@@ -124,6 +162,7 @@ int main(void)
 		cmocka_unit_test(test_encode),
 		cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_named_by_a_server),
 		cmocka_unit_test(test_retry_after),
 		cmocka_unit_test(test_rate_limit_wait),
 	};
