@@ -5,11 +5,23 @@
 #include "base/alloc.h"
 #include "base/text.h"
 
+/* What jansson's values take, about: lists and objects have a table from the start. */
+#define OBJECT_BYTES 320
+#define ARRAY_BYTES 144
+#define VALUE_BYTES 64 /* after a comma: the place in the table, and the value */
+/* A document with more brackets than text may take this much and no more. */
+#define BRACKETS_BYTES_MAX (64u << 20)
+#define DENSITY_MAX                                                                  \
+	24 /* bytes for each byte of text: seldom more than 8 where people have data \
+	    */
+
+enum shape { FINE, DEEP, DENSE };
+
 /* Nesting outside of strings, so that jansson's recursion is bounded by us and not by its own
- * compile-time limit. */
-static bool too_deep(const char *p, size_t n)
+ * compile-time limit, and the memory that the values will take. */
+static enum shape look_over(const char *p, size_t n)
 {
-	size_t depth = 0;
+	size_t depth = 0, bytes = 0;
 	bool in_string = false;
 
 	for (size_t i = 0; i < n; i++) {
@@ -26,19 +38,29 @@ static bool too_deep(const char *p, size_t n)
 			depth++;
 		else if ((p[i] == '}' || p[i] == ']') && depth)
 			depth--;
+		bytes += p[i] == '{'   ? OBJECT_BYTES
+		         : p[i] == '[' ? ARRAY_BYTES
+		         : p[i] == ',' ? VALUE_BYTES
+		                       : 0;
 		if (depth > WB_JSON_DEPTH_MAX)
-			return true;
+			return DEEP;
 	}
-	return false;
+	return bytes > BRACKETS_BYTES_MAX && bytes / DENSITY_MAX > n ? DENSE : FINE;
 }
 
 json_t *wb_json_parse(const char *p, size_t n, const char *what, struct wb_err *err)
 {
 	json_error_t e;
 
-	if (too_deep(p, n)) {
+	switch (look_over(p, n)) {
+	case FINE: break;
+	case DEEP:
 		wb_err_set(err, WB_ERR_FORMAT, "%s: JSON nested deeper than %d levels", what,
 			WB_JSON_DEPTH_MAX);
+		return NULL;
+	case DENSE:
+		wb_err_set(err, WB_ERR_LIMIT,
+			"%s: %zu bytes of JSON that are nothing but brackets and commas", what, n);
 		return NULL;
 	}
 	json_t *j = json_loadb(p, n, JSON_REJECT_DUPLICATES, &e);

@@ -1,6 +1,6 @@
 /* JSON from outside and JSON of ours, over jansson. Readers are strict (I-JSON, RFC 7493: UTF-8,
- * no duplicate names, depth limited); the writer is canonical enough to be hashed: two-space or
- * compact, keys in the order given (insertion order), no floats. */
+ * no duplicate names, depth limited, not all brackets); the writer is canonical enough to be
+ * hashed: two-space or compact, keys in the order given (insertion order), no floats. */
 #ifndef WB_BASE_JSON_H
 #define WB_BASE_JSON_H
 

@@ -120,6 +120,40 @@ static void writing_keeps_the_order(void **state)
 	json_decref(o);
 }
 
+static char *repeated(const char *what, size_t times)
+{
+	size_t n = strlen(what);
+	char *text = wb_alloc(n * times + 3), *p = text;
+
+	*p++ = '[';
+	for (size_t i = 0; i < times; i++, p += n)
+		memcpy(p, what, n);
+	memcpy(p, "0]", 3);
+	return text;
+}
+
+/* Three bytes of "{}," become some three hundred. */
+static void brackets_do_not_fill_the_memory(void **state)
+{
+	struct wb_err err = WB_ERR_INIT;
+	wb_autofree char *objects = repeated("{},", 1000000);
+	wb_autofree char *lists = repeated("[],", 1000000);
+	wb_autofree char *few = repeated("{},", 1000);
+	wb_autofree char *rows =
+		repeated("{\"type\":\"file\",\"path\":\"a/b/c\",\"size\":1},", 100000);
+
+	assert_null(wb_json_parse(objects, strlen(objects), "page", &err));
+	assert_int_equal(err.code, WB_ERR_LIMIT);
+	assert_contains(err.text, "page: 3000003 bytes of JSON that are nothing but brackets");
+	assert_null(wb_json_parse(lists, strlen(lists), "page", &err));
+
+	wb_autojson json_t *a = wb_json_parse(few, strlen(few), "page", &err);
+	wb_autojson json_t *b = wb_json_parse(rows, strlen(rows), "page", &err);
+
+	assert_int_equal(json_array_size(a), 1001);
+	assert_int_equal(json_array_size(b), 100001);
+}
+
 /* What people are shown may come from file names. */
 static void text_of_any_bytes_can_be_shown(void **state)
 {
@@ -144,6 +178,7 @@ int main(void)
 		cmocka_unit_test(errors_quote_nothing_of_the_document),
 		cmocka_unit_test(depth_is_bounded_outside_of_strings),
 		cmocka_unit_test(a_million_brackets_do_not_overflow_the_stack),
+		cmocka_unit_test(brackets_do_not_fill_the_memory),
 		cmocka_unit_test(members_are_checked),
 		cmocka_unit_test(writing_keeps_the_order),
 		cmocka_unit_test(text_of_any_bytes_can_be_shown),
