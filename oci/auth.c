@@ -278,6 +278,9 @@ static int refused(struct wb_auth *a, const wb_challenges *challenges, const str
 			return wrong_token(a, bearer, err);
 		if (again)
 			return wrong_login(a, r, true, err);
+		if (wb_url_check_named(
+			    r->effective_url, bearer->realm, true, "the place to get a token", err))
+			return -1;
 		drop_token(a, sent);
 		adopt_bearer(a, bearer);
 		return 0;

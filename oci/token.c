@@ -200,8 +200,11 @@ int wb_token_fetch(struct wb_token *out, struct wb_http *h, const struct wb_chal
 	if (!c->realm || !*c->realm)
 		return wb_err_set(err, WB_ERR_AUTH,
 			"\"%s\" asks for a token but does not say where to get one", host);
-	if (refresh ? post(&r, h, c, cred, scopes, err) : get(&r, h, c, cred, scopes, err))
+	if (refresh ? post(&r, h, c, cred, scopes, err) : get(&r, h, c, cred, scopes, err)) {
+		if (err->code == WB_ERR_USAGE) /* of an address that the registry chose */
+			err->code = WB_ERR_AUTH;
 		return wb_err_wrap(err, "logging in to \"%s\"", host);
+	}
 	if (post_instead(r.response.status, cred)) {
 		wb_http_result_release(&r);
 		if (post(&r, h, c, cred, scopes, err))

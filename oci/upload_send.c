@@ -200,12 +200,13 @@ static int take_location(
 		                     : wb_err_set(err, WB_ERR_FORMAT,
 					       "\"%s\" opened an upload but does not say where",
 					       u->reg->ref.host);
-	char *next = wb_upload_location(base, location, err);
+	wb_autofree char *next = wb_upload_location(base, location, err);
 
-	if (!next)
+	if (!next || wb_url_check_named(
+			     base, next, u->reg->o.http.insecure_http, "an upload's address", err))
 		return -1;
 	free(u->s.location);
-	u->s.location = next;
+	u->s.location = wb_steal(next);
 	return 0;
 }
 
@@ -234,7 +235,7 @@ int wb_upload_begin(struct wb_upload *u, const char *from, struct wb_err *err)
 	p.idempotent = true; /* a session that is opened twice is one too many, no more */
 	if (call(&r, u, &p, scopes, err))
 		return from && err->code == WB_ERR_AUTH ? WB_STEP_REFUSED : -1;
-	if (r.response.status == 201 || (from && r.response.status == 200))
+	if (from && (r.response.status == 201 || r.response.status == 200))
 		return WB_STEP_THERE;
 	if (r.response.status != 202)
 		return from ? WB_STEP_REFUSED : fail(u, &r, err);
@@ -244,6 +245,20 @@ int wb_upload_begin(struct wb_upload *u, const char *from, struct wb_err *err)
 	}
 	start_state(u);
 	return take_location(u, &r, url, err) ? -1 : WB_STEP_ON;
+}
+
+/* What was stored is named by its digest: by none other. */
+static int check_stored(
+	const struct wb_upload *u, const struct wb_http_result *r, struct wb_err *err)
+{
+	const char *says = wb_http_result_header(r, "Docker-Content-Digest");
+	struct wb_err ignored = WB_ERR_INIT;
+	struct wb_digest d;
+
+	if (!says || wb_digest_parse(&d, says, &ignored) || wb_digest_equal(&d, &u->d->digest))
+		return 0;
+	return wb_err_set(err, WB_ERR_INTEGRITY, "\"%s\" stored the blob %s as %s",
+		u->reg->ref.host, wb_digest_text(&u->d->digest).s, wb_digest_text(&d).s);
 }
 
 int wb_upload_single(struct wb_upload *u, struct wb_err *err)
@@ -261,7 +276,7 @@ int wb_upload_single(struct wb_upload *u, struct wb_err *err)
 	if (!url || set_body(u, &p, u->d->size, err) || call(&r, u, &p, u->reg->push, err))
 		return -1;
 	if (r.response.status == 201)
-		return WB_STEP_THERE;
+		return check_stored(u, &r, err) ? -1 : WB_STEP_THERE;
 	if (r.response.status != 202)
 		return WB_STEP_REFUSED;
 	return take_location(u, &r, url, err) ? -1 : WB_STEP_ON;
@@ -370,13 +385,16 @@ int wb_upload_close(struct wb_upload *u, struct wb_err *err)
 	switch (r.response.status) {
 	case 200:
 	case 201:
-	case 204: return u->body_sent == rest ? WB_STEP_THERE : answered_early(u, &r, rest, err);
+	case 204: break;
 	case 404: return WB_STEP_LOST;
 	case 413: fail(u, &r, &u->fault); return WB_STEP_TOO_LARGE;
 	case 400:
 	case 416: fail(u, &r, &u->fault); return WB_STEP_REFUSED;
 	default: return pause_for(u, &r, err);
 	}
+	if (check_stored(u, &r, err))
+		return -1;
+	return u->body_sent == rest ? WB_STEP_THERE : answered_early(u, &r, rest, err);
 }
 
 void wb_upload_cancel(struct wb_upload *u)
