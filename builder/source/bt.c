@@ -231,6 +231,7 @@ struct files {
 	struct bt *s;
 	const char *job, *checkpoint; /* checkpoint NULL: everything, below "rank-<node>/" */
 	size_t other_nodes;
+	bool insecure;
 };
 
 static void remember(struct bt *s, const char *path, const char *url)
@@ -257,6 +258,8 @@ static int add_file(struct files *fs, const json_t *item, struct wb_err *err)
 		wb_json_str(&name, item, "relative_file_name", "checkpoint files", err) ||
 		wb_json_u64(&size, item, "size_bytes", "checkpoint files", err))
 		return -1;
+	if (wb_url_check_named(fs->s->base, url, fs->insecure, "a file's address", err))
+		return -1;
 	if (fs->checkpoint && (strncmp(name, fs->checkpoint, skip) != 0 || name[skip] != '/'))
 		return 0;
 	if (fs->checkpoint && node > 0) { /* every node writes the same names */
@@ -280,9 +283,10 @@ static int add_file(struct files *fs, const json_t *item, struct wb_err *err)
 
 static int list_files(struct files *fs, struct wb_remote *r, const char *path, struct wb_err *err)
 {
+	WB_AUTO(wb_pages_release) struct wb_pages pages = {0};
 	wb_autofree char *token = NULL;
 
-	for (unsigned page = 0; page < WB_LISTING_PAGES_MAX; page++) {
+	for (;;) {
 		wb_autofree char *t = token ? encoded(token) : NULL;
 		wb_autofree char *full = wb_asprintf("%s?page_size=%d%s%s", path, PAGE_SIZE,
 			t ? "&page_token=" : "", t ? t : "");
@@ -298,10 +302,11 @@ static int list_files(struct files *fs, struct wb_remote *r, const char *path, s
 				return -1;
 		if (!next || !*next)
 			return 0;
+		if (wb_pages_turn(&pages, next, fs->l->files.n, err))
+			return -1;
 		free(token);
 		token = wb_strdup(next);
 	}
-	return wb_err_set(err, WB_ERR_LIMIT, "more than %d pages of files", WB_LISTING_PAGES_MAX);
 }
 
 static int list_loops(struct wb_listing *out, struct wb_remote *r, struct wb_err *err)
@@ -309,7 +314,7 @@ static int list_loops(struct wb_listing *out, struct wb_remote *r, struct wb_err
 	const char *id = r->src->uri.repo + strlen("loops:");
 	wb_autofree char *safe = encoded(id);
 	wb_autofree char *path = wb_asprintf("v1/loops/checkpoints/%s/files", safe);
-	struct files fs = {.l = out, .s = r->state, .job = id};
+	struct files fs = {.l = out, .s = r->state, .job = id, .insecure = r->o.insecure};
 
 	out->revision = wb_strdup(id);
 	return list_files(&fs, r, path, err);
@@ -346,7 +351,11 @@ static int bt_list(struct wb_listing *out, struct wb_remote *r, struct wb_err *e
 	wb_autofree char *p = encoded(project), *jid = encoded(job);
 	wb_autofree char *path =
 		wb_asprintf("v1/training_projects/%s/jobs/%s/checkpoint_files", p, jid);
-	struct files fs = {.l = out, .s = r->state, .job = job, .checkpoint = checkpoint};
+	struct files fs = {.l = out,
+		.s = r->state,
+		.job = job,
+		.checkpoint = checkpoint,
+		.insecure = r->o.insecure};
 
 	if (list_files(&fs, r, path, err))
 		return -1;

@@ -248,23 +248,21 @@ static int hf_list(struct wb_listing *out, struct wb_remote *r, struct wb_err *e
 		return -1;
 	wb_autofree char *tree = api_url(r, "tree", out->revision);
 	wb_autofree char *url = wb_asprintf("%s?recursive=true&expand=false", tree);
+	WB_AUTO(wb_pages_release) struct wb_pages pages = {0};
 
-	for (unsigned page = 0; url; page++) {
+	while (url) {
 		WB_AUTO(wb_http_result_release) struct wb_http_result res = WB_HTTP_RESULT_INIT;
 
-		if (page == WB_LISTING_PAGES_MAX)
-			return wb_err_set(err, WB_ERR_LIMIT, "more than %d pages of files",
-				WB_LISTING_PAGES_MAX);
 		if (wb_remote_get(&res, r, make_plain, url, WB_PAGE_MAX, err) ||
 			wb_hf_tree_parse(out, res.response.body.data, res.response.body.len, err))
 			return -1;
 		wb_err_clear(err);
 		char *next = next_page(&res, url, err);
 
-		if (err->code != WB_OK)
-			return -1;
 		free(url);
 		url = next;
+		if (err->code != WB_OK || (url && wb_pages_turn(&pages, url, out->files.n, err)))
+			return -1;
 	}
 	return 0;
 }

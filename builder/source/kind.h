@@ -74,6 +74,15 @@ struct wb_list_call {
 	const struct wb_prefix *prefix;
 	const char *token; /* where to go on, or NULL */
 };
+/* Turns to the next page of a listing, with so many files so far: an error after too many pages,
+ * and where they go in a circle or lead on without any file. Zeroed at first. */
+struct wb_pages {
+	unsigned n, empty;
+	size_t files;
+	char *earlier; /* a page that was passed */
+};
+int wb_pages_turn(struct wb_pages *p, const char *next, size_t files, struct wb_err *err);
+void wb_pages_release(struct wb_pages *p);
 /* Lists all pages of "path/", then, when nothing is there, the object `path` itself. */
 int wb_list_prefix(struct wb_listing *out, struct wb_remote *r, const char *path,
 	const struct wb_lister *how, struct wb_err *err);

@@ -53,12 +53,38 @@ struct wb_remote_file *wb_listing_add(
 	return f;
 }
 
+int wb_pages_turn(struct wb_pages *p, const char *next, size_t files, struct wb_err *err)
+{
+	p->empty = files > p->files ? 0 : p->empty + 1;
+	p->files = files;
+	p->n++;
+	if (p->n >= WB_LISTING_PAGES_MAX)
+		return wb_err_set(
+			err, WB_ERR_LIMIT, "more than %d pages of files", WB_LISTING_PAGES_MAX);
+	if (p->empty > WB_LISTING_EMPTY_MAX || (p->earlier && !strcmp(p->earlier, next)))
+		return wb_err_set(err, WB_ERR_FORMAT,
+			"its listing goes in a circle: page %u leads back, or nowhere", p->n);
+	/* A circle of any length comes by a page that is kept at the powers of two. */
+	if (!(p->n & (p->n - 1))) {
+		free(p->earlier);
+		p->earlier = wb_strdup(next);
+	}
+	return 0;
+}
+
+void wb_pages_release(struct wb_pages *p)
+{
+	free(p->earlier);
+	*p = (struct wb_pages){0};
+}
+
 static int list_pages(struct wb_listing *out, struct wb_remote *r, const struct wb_prefix *p,
 	const struct wb_lister *how, struct wb_err *err)
 {
+	WB_AUTO(wb_pages_release) struct wb_pages pages = {0};
 	wb_autofree char *token = NULL;
 
-	for (unsigned n = 0; n < WB_LISTING_PAGES_MAX; n++) {
+	do {
 		WB_AUTO(wb_http_result_release) struct wb_http_result res = WB_HTTP_RESULT_INIT;
 		struct wb_list_call call = {.prefix = p, .token = token};
 		struct wb_page page = {.l = out, .prefix = p, .scope = how->scope};
@@ -69,12 +95,10 @@ static int list_pages(struct wb_listing *out, struct wb_remote *r, const struct 
 
 		free(token);
 		token = page.next;
-		if (rc)
+		if (rc || (token && wb_pages_turn(&pages, token, out->files.n, err)))
 			return -1;
-		if (!token || p->exact)
-			return 0;
-	}
-	return wb_err_set(err, WB_ERR_LIMIT, "more than %d pages of objects", WB_LISTING_PAGES_MAX);
+	} while (token && !p->exact);
+	return 0;
 }
 
 int wb_list_prefix(struct wb_listing *out, struct wb_remote *r, const char *path,

@@ -25,6 +25,7 @@
 #define WB_LISTING_FILES_MAX 1000000
 #define WB_LISTING_FILTERED_MAX 1000
 #define WB_LISTING_PAGES_MAX 20000
+#define WB_LISTING_EMPTY_MAX 1000 /* pages in a row without a file */
 
 /* What a source says about a file's content. git_sha1 is that of the blob: "blob <size>\0" and the
  * bytes. */

@@ -229,9 +229,41 @@ static void test_hostile_names(void **state)
 	assert_contains(log.text, "\"Model.bin\" and \"model.bin\" differ in case only");
 }
 
+static int turn(struct wb_pages *p, unsigned n, size_t files, struct wb_err *err)
+{
+	char token[16];
+
+	snprintf(token, sizeof(token), "t%u", n);
+	return wb_pages_turn(p, token, files, err);
+}
+
+static void test_pages_that_lead_nowhere(void **state)
+{
+	struct wb_err err = WB_ERR_INIT;
+
+	for (unsigned length = 1; length <= 50; length++) {
+		WB_AUTO(wb_pages_release) struct wb_pages p = {0};
+		unsigned n = 0;
+
+		while (!turn(&p, n % length + (n < 7 ? 1000 : 0), n, &err))
+			assert_true(++n < 300);
+		assert_int_equal(err.code, WB_ERR_FORMAT);
+		assert_contains(err.text, "goes in a circle");
+	}
+
+	WB_AUTO(wb_pages_release) struct wb_pages good = {0}, empty = {0};
+
+	for (unsigned n = 0; n + 2 < WB_LISTING_PAGES_MAX; n++)
+		assert_ok(turn(&good, n, n / 900 + 1, &err), &err);
+	for (unsigned n = 0; n < WB_LISTING_EMPTY_MAX; n++)
+		assert_ok(turn(&empty, n, 0, &err), &err);
+	assert_err(turn(&empty, WB_LISTING_EMPTY_MAX, 0, &err), &err, WB_ERR_FORMAT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pages_that_lead_nowhere),
 		cmocka_unit_test(test_s3),
 		cmocka_unit_test(test_s3_leaves_out),
 		cmocka_unit_test(test_gcs),
