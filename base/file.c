@@ -232,13 +232,10 @@ int wb_sync_all(const char *dir, struct wb_err *err)
 	return 0;
 }
 
-int wb_file_read(struct wb_buf *out, const char *path, struct wb_err *err)
+static int read_to_end(struct wb_buf *out, int fd, const char *path, struct wb_err *err)
 {
-	wb_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char chunk[65536];
 
-	if (fd < 0)
-		return wb_err_sys(err, errno, "cannot open \"%s\"", path);
 	for (;;) {
 		ssize_t n = read(fd, chunk, sizeof(chunk));
 
@@ -251,6 +248,27 @@ int wb_file_read(struct wb_buf *out, const char *path, struct wb_err *err)
 		if (wb_buf_add(out, chunk, (size_t)n, err))
 			return wb_err_wrap(err, "\"%s\"", path);
 	}
+}
+
+int wb_file_read(struct wb_buf *out, const char *path, struct wb_err *err)
+{
+	wb_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return wb_err_sys(err, errno, "cannot open \"%s\"", path);
+	return read_to_end(out, fd, path, err);
+}
+
+int wb_file_read_regular(struct wb_buf *out, const char *path, struct wb_err *err)
+{
+	wb_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		return wb_err_sys(err, errno, "cannot open \"%s\"", path);
+	if (!S_ISREG(st.st_mode))
+		return wb_err_set(err, WB_ERR_FORMAT, "\"%s\" is not a regular file", path);
+	return read_to_end(out, fd, path, err);
 }
 
 int wb_file_put(

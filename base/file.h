@@ -56,6 +56,8 @@ void wb_file_tidy(const char *dir);
 
 /* Whole small files. Reading more than limit is WB_ERR_LIMIT. */
 int wb_file_read(struct wb_buf *out, const char *path, struct wb_err *err); /* out->limit rules */
+/* The same for what somebody else put there: a pipe or a device is an error, and does not hang. */
+int wb_file_read_regular(struct wb_buf *out, const char *path, struct wb_err *err);
 int wb_file_put(
 	const char *path, const void *p, size_t n, mode_t mode, unsigned flags, struct wb_err *err);
 

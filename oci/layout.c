@@ -150,7 +150,7 @@ static int read_index(struct wb_layout_base *l, bool may_miss, struct wb_err *er
 	WB_AUTO(wb_buf_release) struct wb_buf b = WB_BUF_INIT;
 
 	wb_buf_init(&b, WB_OCI_MANIFEST_MAX, "index.json");
-	if (wb_file_read(&b, path, err)) {
+	if (wb_file_read_regular(&b, path, err)) {
 		/* only one that is not there: the images of one that cannot be read would be lost
 		 */
 		if (may_miss && err->code == WB_ERR_NOT_FOUND) {
@@ -243,7 +243,7 @@ static int check_mark(const struct wb_layout_base *l, struct wb_err *err)
 	WB_AUTO(wb_buf_release) struct wb_buf b = WB_BUF_INIT;
 
 	wb_buf_init(&b, LAYOUT_FILE_MAX, "oci-layout");
-	if (wb_file_read(&b, path, err)) {
+	if (wb_file_read_regular(&b, path, err)) {
 		if (err->code == WB_ERR_NOT_FOUND)
 			wb_err_hint(err, "\"%s\" is not an OCI layout", l->path);
 		return -1;

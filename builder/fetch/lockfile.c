@@ -175,7 +175,7 @@ int wb_lockfile_load(struct wb_lockfile *out, bool *found, const char *path, str
 	wb_buf_init(&text, WB_LOCK_BYTES_MAX, "the lockfile");
 	if (access(path, F_OK) && errno == ENOENT)
 		return 0;
-	if (wb_file_read(&text, path, err) ||
+	if (wb_file_read_regular(&text, path, err) ||
 		wb_lockfile_parse(out, text.data, text.len, path, err))
 		return -1;
 	*found = true;

@@ -188,6 +188,20 @@ static void reading_is_bounded(void **state)
 	assert_err(wb_file_read(&b, p->dir, &err), &err, WB_ERR_IO);
 }
 
+static void what_is_no_file_does_not_hang(void **state)
+{
+	const struct place *p = *state;
+	wb_autofree char *pipe_path = wb_path_join(p->dir, "pipe");
+	WB_AUTO(wb_buf_release) struct wb_buf b = WB_BUF_INIT;
+	struct wb_err err = WB_ERR_INIT;
+
+	wb_buf_init(&b, 100, "text");
+	assert_int_equal(mkfifo(pipe_path, 0600), 0);
+	assert_err(wb_file_read_regular(&b, pipe_path, &err), &err, WB_ERR_FORMAT);
+	assert_err(wb_file_read_regular(&b, p->dir, &err), &err, WB_ERR_FORMAT);
+	assert_err(wb_file_read_regular(&b, "/dev/zero", &err), &err, WB_ERR_FORMAT);
+}
+
 static void exact_reads(void **state)
 {
 	struct place *p = *state;
@@ -366,6 +380,7 @@ int main(void)
 		CASE(a_folder_that_is_not_there_is_named),
 		CASE(a_failed_write_fails_the_commit_and_leaves_nothing),
 		CASE(reading_is_bounded),
+		CASE(what_is_no_file_does_not_hang),
 		CASE(exact_reads),
 		CASE(folders_on_the_way),
 		CASE(removing_does_not_follow_links),
