@@ -2,13 +2,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 #include "base/cancel.h"
 #include "base/pool.h"
+#include "base/text.h"
 #include "oci/mediatype.h"
 
 #define DEPTH_MAX 4        /* indexes within indexes */
 #define DOCUMENTS_MAX 4096 /* manifests of one image */
+#define DOCUMENTS_BYTES_MAX (256u << 20)
+#define BLOBS_MAX 65536
 
 /* Blobs */
 
@@ -151,7 +155,14 @@ struct copy {
 	struct wb_transport *dst, *src;
 	const struct wb_copy_opts *opts;
 	WB_VEC(struct wb_document) documents; /* children before parents */
+	uint64_t bytes;                       /* of the documents */
 	wb_descriptors blobs;
+	struct seen *seen; /* the blobs' digests */
+};
+
+struct seen {
+	struct wb_digest digest;
+	UT_hash_handle hh;
 };
 
 static void copy_release(struct copy *c)
@@ -160,6 +171,12 @@ static void copy_release(struct copy *c)
 		wb_document_release(doc);
 	wb_vec_free(&c->documents);
 	wb_descriptors_release(&c->blobs);
+	struct seen *s, *next;
+
+	HASH_ITER (hh, c->seen, s, next) {
+		HASH_DEL(c->seen, s);
+		free(s);
+	}
 }
 
 static bool have_document(const struct copy *c, const struct wb_digest *d)
@@ -175,9 +192,14 @@ static void add_blob(struct copy *c, const struct wb_descriptor *d)
 	/* Layers that may not be distributed are fetched from their urls by who runs the image. */
 	if (wb_media_classify(d->media_type).foreign)
 		return;
-	wb_vec_foreach (known, &c->blobs)
-		if (wb_digest_equal(&known->digest, &d->digest))
-			return;
+	struct seen *s;
+
+	HASH_FIND(hh, c->seen, &d->digest, sizeof(d->digest), s);
+	if (s)
+		return;
+	s = wb_zalloc(sizeof(*s));
+	s->digest = d->digest;
+	HASH_ADD(hh, c->seen, digest, sizeof(s->digest), s);
 	wb_descriptor_copy(wb_vec_push(&c->blobs), d);
 }
 
@@ -193,7 +215,10 @@ static int collect_manifest(struct copy *c, const struct wb_document *doc, struc
 	add_blob(c, &m.config);
 	wb_vec_foreach (layer, &m.layers)
 		add_blob(c, layer);
-	return 0;
+	return c->blobs.n <= BLOBS_MAX
+	               ? 0
+	               : wb_err_set(err, WB_ERR_LIMIT, "%s: more than %d blobs in one image",
+				 c->src->label, BLOBS_MAX);
 }
 
 static int collect_child(
@@ -230,6 +255,9 @@ static int collect(struct copy *c, struct wb_document *doc, unsigned depth, stru
 			"%s: its indexes are nested too deep or name "
 			"more than %d manifests",
 			c->src->label, DOCUMENTS_MAX);
+	if (!wb_add_u64(&c->bytes, c->bytes, doc->desc.size) || c->bytes > DOCUMENTS_BYTES_MAX)
+		return wb_err_set(err, WB_ERR_LIMIT, "%s: its manifests are larger than %s",
+			c->src->label, wb_size_text(DOCUMENTS_BYTES_MAX).s);
 	if (wb_cancel_check(err))
 		return -1;
 	if (index && wb_index_parse(&x, doc, c->src->label, err))

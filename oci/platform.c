@@ -130,6 +130,8 @@ static int take(char *dst, size_t size, const json_t *o, const char *key, const 
 	if (n >= size || strlen(json_string_value(v)) != n)
 		return wb_err_set(err, WB_ERR_LIMIT, "%s: \"%s\" is longer than %zu bytes", what,
 			key, size - 1);
+	if (n && !word_ok(json_string_value(v)))
+		return wb_err_set(err, WB_ERR_FORMAT, "%s: \"%s\" is not a word", what, key);
 	memcpy(dst, json_string_value(v), n + 1);
 	return 0;
 }

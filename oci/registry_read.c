@@ -178,6 +178,9 @@ static void on_done(struct wb_http_req *req, void *arg, const struct wb_err *err
 	const struct wb_http_response *r = wb_http_response(req);
 
 	b->err = *err;
+	/* The engine has tried as often as is of use when nothing at all came. */
+	if (err->code == WB_ERR_NET && r->attempts > 1)
+		b->failures = FAILURES_MAX;
 	forget_request(b);
 	if (err->code != WB_OK || r->status < 400)
 		return;

@@ -91,6 +91,13 @@ static void test_json(void **state)
 	assert_err(wb_platform_from_json(&q, list, "x", &err), &err, WB_ERR_FORMAT);
 	assert_err(wb_platform_from_json(&q, longer, "x", &err), &err, WB_ERR_LIMIT);
 
+	/* It goes into names and messages. */
+	wb_autojson json_t *path = json_pack("{s:s}", "os", "../x");
+	wb_autojson json_t *control = json_pack("{s:s}", "architecture", "amd64\n");
+
+	assert_err(wb_platform_from_json(&q, path, "x", &err), &err, WB_ERR_FORMAT);
+	assert_err(wb_platform_from_json(&q, control, "x", &err), &err, WB_ERR_FORMAT);
+
 	struct wb_platform unknown = parse("unknown/unknown");
 
 	assert_true(wb_platform_unknown(&unknown));
