@@ -94,6 +94,14 @@ static void add_blob(
 	*wb_vec_push(&a->blobs) = (struct blob){.digest = *d, .offset = m->offset, .size = m->size};
 }
 
+static const struct blob *find_offset(const struct docker_reader *a, uint64_t offset)
+{
+	wb_vec_foreach (b, &a->blobs)
+		if (b->offset == offset)
+			return b;
+	return NULL;
+}
+
 static int add_layer(wb_descriptors *layers, struct docker_reader *a, const char *name,
 	const json_t *config, struct wb_err *err)
 {
@@ -107,10 +115,14 @@ static int add_layer(wb_descriptors *layers, struct docker_reader *a, const char
 		wb_file_read_full(a->fd, magic, sizeof(magic), (int64_t)m->offset, a->path, err))
 		return -1;
 	enum wb_media_coding coding = wb_coding_sniff(magic, sizeof(magic));
+	const struct blob *known = coding == WB_CODING_NONE ? NULL : find_offset(a, m->offset);
 
-	if (coding == WB_CODING_NONE
-			? stated_diff_id(&digest, config, layers->n, a->base.label, err)
-			: hash_member(&digest, a, m, err))
+	/* A thousand layers may name one member: hashed once. */
+	if (known)
+		digest = known->digest;
+	else if (coding == WB_CODING_NONE
+			 ? stated_diff_id(&digest, config, layers->n, a->base.label, err)
+			 : hash_member(&digest, a, m, err))
 		return -1;
 	wb_descriptor_set(wb_vec_push(layers), wb_media_layer(coding, false), &digest, m->size);
 	add_blob(a, &digest, m);

@@ -5,14 +5,17 @@
 #include <string.h>
 
 #include "base/sha256.h"
+#include "base/text.h"
 #include "oci/blobio.h"
 #include "oci/docker_manifest.h"
 #include "oci/image.h"
 #include "oci/inflate.h"
+#include "oci/layer_scan.h"
 #include "oci/mediatype.h"
 #include "oci/tarwriter.h"
 
 #define CHUNK (1u << 20)
+#define EXPANSION_FREE (UINT64_C(64) << 30) /* zeros that somebody put in a file */
 
 /* A layer that is in the archive, or a config that waits for its manifest. */
 struct entry {
@@ -87,6 +90,11 @@ static int write_plain(struct wb_digest *diff_id, uint64_t *size, struct docker_
 				w->tar.file.fd, chunk, got, at + sha.total, w->tar.file.path, err))
 			return -1;
 		wb_sha256_update(&sha, chunk, got);
+		if (sha.total > wb_layer_expansion(d->size, EXPANSION_FREE))
+			return wb_err_set(err, WB_ERR_LIMIT,
+				"%s: the layer %s expands to more than %s", w->base.label,
+				wb_digest_text(&d->digest).s,
+				wb_size_text(wb_layer_expansion(d->size, EXPANSION_FREE)).s);
 		/* Of the blob's own bytes only the end is known from here. */
 		if (opts->progress && sha.total < d->size)
 			opts->progress(opts->progress_arg, sha.total);
@@ -102,7 +110,7 @@ static int put_layer(struct wb_put_result *out, struct docker_writer *w,
 {
 	struct wb_reader *raw = NULL;
 	struct wb_digest diff_id;
-	uint64_t size;
+	uint64_t size = 0;
 
 	if (open_source(&raw, w, d, src, err))
 		return -1;

@@ -7,23 +7,82 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cancel.h"
+#include "base/text.h"
+#include "oci/inflate.h"
 
 #define READ_SIZE (256u << 10)
+#define MAGIC 4 /* bytes that tell a coding */
+/* Of one entry, long names and maps of sparse files included, of which libarchive keeps what it is
+ * given. */
+#define HEADERS_MAX (8u << 20)
+#define GZIP_MOST 1100 /* times smaller, and no more */
+
+/* A blob whose first bytes were looked at. What is inside stays its owner's. */
+struct peeked {
+	struct wb_reader base;
+	struct wb_reader *inner;
+	uint8_t head[MAGIC];
+	size_t at, n;
+};
+
+static int peeked_read(struct wb_reader *r, void *p, size_t n, size_t *got, struct wb_err *err)
+{
+	struct peeked *k = (struct peeked *)r;
+	size_t left = k->n - k->at;
+
+	if (!left)
+		return wb_reader_read(k->inner, p, n, got, err);
+	*got = n < left ? n : left;
+	memcpy(p, k->head + k->at, *got);
+	k->at += *got;
+	return 0;
+}
+
+static void peeked_close(struct wb_reader *r)
+{
+}
+
+static int peek(struct peeked *k, struct wb_reader *inner, struct wb_err *err)
+{
+	size_t got;
+
+	*k = (struct peeked){.base = {peeked_read, peeked_close}, .inner = inner};
+	do {
+		if (wb_reader_read(inner, k->head + k->n, MAGIC - k->n, &got, err))
+			return -1;
+		k->n += got;
+	} while (got && k->n < MAGIC);
+	return 0;
+}
 
 /* libarchive pulls from a wb_reader; the first error is kept, because libarchive's own text would
  * hide it. */
 struct source {
-	struct wb_reader *reader;
+	struct wb_reader *reader; /* of the plain tar */
 	uint8_t *buf;
+	uint64_t count, limit, expanded_max; /* limit: for now */
 	struct wb_err error;
 };
+
+static int too_much(struct source *s, struct wb_err *err)
+{
+	if (s->count > s->expanded_max)
+		return wb_err_set(err, WB_ERR_LIMIT, "it expands to more than %s",
+			wb_size_text(s->expanded_max).s);
+	return wb_err_set(err, WB_ERR_LIMIT, "the headers of one entry are larger than %s",
+		wb_size_text(HEADERS_MAX).s);
+}
 
 static la_ssize_t pull(struct archive *a, void *arg, const void **p)
 {
 	struct source *s = arg;
 	size_t got = 0;
+	int rc = wb_reader_read(s->reader, s->buf, READ_SIZE, &got, &s->error);
 
-	if (wb_reader_read(s->reader, s->buf, READ_SIZE, &got, &s->error)) {
+	s->count += got;
+	if (!rc && (s->count > s->limit || s->count > s->expanded_max))
+		rc = too_much(s, &s->error);
+	if (rc) {
 		archive_set_error(a, ARCHIVE_FATAL, "%s", s->error.text);
 		return -1;
 	}
@@ -105,19 +164,35 @@ static int pass_data(struct archive *a, const struct source *s, const char *what
 	}
 }
 
-static int scan(struct archive *a, const struct source *s, const char *what,
+/* The next entry. 1: there is none. */
+static int next_entry(struct archive_entry **e, struct archive *a, struct source *s, bool first,
+	const char *what, struct wb_err *err)
+{
+	/* What is left of the one before is not header. */
+	s->limit = UINT64_MAX;
+	int rc = first ? ARCHIVE_OK : archive_read_data_skip(a);
+
+	if (rc == ARCHIVE_OK || rc == ARCHIVE_WARN || rc == ARCHIVE_EOF) {
+		s->limit = s->count + HEADERS_MAX;
+		rc = archive_read_next_header(a, e);
+		s->limit = UINT64_MAX;
+	}
+	if (s->error.code || (rc != ARCHIVE_OK && rc != ARCHIVE_WARN && rc != ARCHIVE_EOF))
+		return read_error(s, a, what, err);
+	return rc == ARCHIVE_EOF;
+}
+
+static int scan(struct archive *a, struct source *s, const char *what,
 	const struct wb_layer_visitor *v, struct wb_err *err)
 {
 	struct archive_entry *e;
 
 	for (uint64_t n = 0;; n++) {
-		int rc = archive_read_next_header(a, &e);
 		struct wb_layer_entry entry;
+		int rc = next_entry(&e, a, s, n == 0, what, err);
 
-		if (rc == ARCHIVE_EOF)
-			return s->error.code ? read_error(s, a, what, err) : 0;
-		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
-			return read_error(s, a, what, err);
+		if (rc)
+			return rc < 0 ? -1 : 0;
 		if (n == WB_LAYER_ENTRIES_MAX)
 			return wb_err_set(err, WB_ERR_LIMIT, "%s: more than %d entries", what,
 				WB_LAYER_ENTRIES_MAX);
@@ -141,35 +216,62 @@ static int drain(struct source *s, const char *what, struct wb_err *err)
 	do {
 		if (wb_reader_read(s->reader, s->buf, READ_SIZE, &got, err))
 			return wb_err_wrap(err, "%s", what);
+		s->count += got;
+		if (s->count > s->expanded_max) {
+			too_much(s, err);
+			return wb_err_wrap(err, "%s", what);
+		}
 	} while (got);
 	return 0;
 }
 
-int wb_layer_scan(
-	struct wb_reader *r, const char *what, const struct wb_layer_visitor *v, struct wb_err *err)
+static int scan_plain(
+	struct source *s, const char *what, const struct wb_layer_visitor *v, struct wb_err *err)
 {
-	wb_autofree uint8_t *buf = wb_alloc_pages(READ_SIZE);
-	struct source s = {.reader = r, .buf = buf};
 	struct archive *a = archive_read_new();
 	int rc;
 
-	archive_read_support_filter_gzip(a);
-	archive_read_support_filter_zstd(a);
 	archive_read_support_format_tar(a);
 	archive_read_support_format_empty(a);
-	if (archive_read_open(a, &s, NULL, pull, NULL) != ARCHIVE_OK)
-		rc = read_error(&s, a, what, err);
+	if (archive_read_open(a, s, NULL, pull, NULL) != ARCHIVE_OK)
+		rc = read_error(s, a, what, err);
 	else
-		rc = scan(a, &s, what, v, err);
+		rc = scan(a, s, what, v, err);
 	archive_read_free(a);
 	if (!rc)
-		return drain(&s, what, err);
+		return drain(s, what, err);
 	/* Bytes that cannot be read as a tar are often not the blob's own: say that instead. */
 	struct wb_err why = WB_ERR_INIT;
 
-	if (err->code == WB_ERR_FORMAT && drain(&s, what, &why) && why.code == WB_ERR_INTEGRITY)
+	if (err->code == WB_ERR_FORMAT && drain(s, what, &why) && why.code == WB_ERR_INTEGRITY)
 		*err = why;
 	return rc;
+}
+
+uint64_t wb_layer_expansion(uint64_t blob_size, uint64_t free)
+{
+	uint64_t most;
+
+	return wb_mul_u64(&most, blob_size, GZIP_MOST) && wb_add_u64(&most, most, free)
+	               ? most
+	               : UINT64_MAX;
+}
+
+int wb_layer_scan(struct wb_reader *r, const char *what, uint64_t expanded_max,
+	const struct wb_layer_visitor *v, struct wb_err *err)
+{
+	wb_autofree uint8_t *buf = wb_alloc_pages(READ_SIZE);
+	struct peeked peeked;
+
+	if (peek(&peeked, r, err))
+		return wb_err_wrap(err, "%s", what);
+	WB_AUTO(wb_reader_closep)
+	struct wb_reader *plain =
+		wb_reader_inflate(&peeked.base, wb_coding_sniff(peeked.head, peeked.n), what, err);
+	struct source s = {
+		.reader = plain, .buf = buf, .limit = HEADERS_MAX, .expanded_max = expanded_max};
+
+	return plain ? scan_plain(&s, what, v, err) : -1;
 }
 
 /* --- one file ----------------------------------------------------------------------------- */
@@ -197,13 +299,13 @@ static int keep_data(void *arg, const void *p, size_t n, struct wb_err *err)
 }
 
 int wb_layer_read_file(char **out, size_t *n, struct wb_reader *r, const char *what,
-	const char *path, size_t limit, struct wb_err *err)
+	uint64_t expanded_max, const char *path, size_t limit, struct wb_err *err)
 {
 	struct wanted w = {.path = path};
 	const struct wb_layer_visitor v = {match_entry, keep_data, &w};
 
 	wb_buf_init(&w.bytes, limit, path);
-	int rc = wb_layer_scan(r, what, &v, err);
+	int rc = wb_layer_scan(r, what, expanded_max, &v, err);
 
 	*n = w.bytes.len;
 	*out = !rc && w.found ? wb_buf_steal(&w.bytes) : NULL;

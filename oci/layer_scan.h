@@ -33,12 +33,17 @@ struct wb_layer_visitor {
 	void *arg;
 };
 
-/* Reads a tar, plain, gzip or zstd, to its end. The blob's own digest is the reader's business
- * (wb_transport_open_blob verifies, once it was read to its end). */
-int wb_layer_scan(struct wb_reader *r, const char *what, const struct wb_layer_visitor *v,
-	struct wb_err *err);
+/* What a blob of so many bytes may expand to: as gzip can at most, and "free" bytes besides, since
+ * zstd makes next to nothing of zeros. */
+uint64_t wb_layer_expansion(uint64_t blob_size, uint64_t free);
+
+/* Reads a tar, plain, gzip or zstd, to its end; expanded, it is at most so many bytes, or
+ * WB_ERR_LIMIT. The blob's own digest is the reader's business (wb_transport_open_blob verifies,
+ * once it was read to its end). */
+int wb_layer_scan(struct wb_reader *r, const char *what, uint64_t expanded_max,
+	const struct wb_layer_visitor *v, struct wb_err *err);
 /* One file's bytes (*out NULL when the layer has no such file; the caller frees, a NUL follows). */
 int wb_layer_read_file(char **out, size_t *n, struct wb_reader *r, const char *what,
-	const char *path, size_t limit, struct wb_err *err);
+	uint64_t expanded_max, const char *path, size_t limit, struct wb_err *err);
 
 #endif

@@ -1,10 +1,11 @@
 /* What the base has where the bundle goes: folders with their attributes, links, other files. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "base/path.h"
 #include "builder/build/base.h"
+#include "builder/build/base_tree.h"
 #include "oci/layer_scan.h"
 
 /* Folders that images bring along and whose attributes are theirs to choose. */
@@ -21,10 +22,16 @@ static const char *const usual_folders[] = {"app", "bin", "dev", "etc", "home", 
  *   [path, true]             a folder that something else lies in
  *   [path]                   a whiteout; an opaque marker is the whiteout "path/" */
 #define ROWS "base"
+/* Ten times what the largest images have. */
+#define ROWS_MAX 300000u      /* of one layer */
+#define ROWS_ALL_MAX 1000000u /* of all */
+#define ROWS_BYTES_MAX (64u << 20)
+#define EXPANSION_FREE (UINT64_C(16) << 30) /* zeros that somebody put in a file */
 
 struct scan {
 	json_t *rows;
 	char *filled; /* the folder of the last such row */
+	size_t bytes;
 };
 
 static json_t *whiteout_row(const char *path, size_t dir, const char *name)
@@ -49,27 +56,37 @@ static void note_filled(struct scan *s, const char *path)
 	row = json_pack("[sb]", s->filled, 1);
 	if (row)
 		wb_json_append(s->rows, row);
+	s->bytes += strlen(s->filled);
 }
 
 static int collect(void *arg, const struct wb_layer_entry *e, struct wb_err *err)
 {
 	struct scan *s = arg;
-	const char *name = wb_path_basename(e->path);
+	/* As runtimes take it: "a/../b" is "b". */
+	wb_autofree char *whole = wb_path_normalize("/", e->path);
+	const char *path = whole + 1, *name = wb_path_basename(path);
 	json_t *row = NULL;
 
+	if (strlen(path) >= PATH_MAX) /* nobody can make it */
+		return 0;
 	if (!strncmp(name, ".wh.", 4)) {
-		row = whiteout_row(e->path, (size_t)(name - e->path), name);
+		row = whiteout_row(path, (size_t)(name - path), name);
 	} else if (e->type == WB_LAYER_ENTRY_DIR) {
-		if (*e->path)
-			row = json_pack("[siii]", e->path, (int)(e->mode & 07777), (int)e->uid,
-				(int)e->gid);
+		if (*path)
+			row = json_pack(
+				"[siii]", path, (int)(e->mode & 07777), (int)e->uid, (int)e->gid);
 	} else {
-		note_filled(s, e->path);
-		if (e->type == WB_LAYER_ENTRY_SYMLINK && e->link)
-			row = json_pack("[ss]", e->path, e->link);
+		note_filled(s, path);
+		if (e->type == WB_LAYER_ENTRY_SYMLINK && e->link && strlen(e->link) < PATH_MAX)
+			row = json_pack("[ss]", path, e->link);
 	}
-	if (row) /* a name that is not UTF-8 cannot be one of ours */
+	if (row) { /* a name that is not UTF-8 cannot be one of ours */
 		wb_json_append(s->rows, row);
+		s->bytes += strlen(path) + (e->link ? strlen(e->link) : 0);
+	}
+	if (json_array_size(s->rows) > ROWS_MAX || s->bytes > ROWS_BYTES_MAX)
+		return wb_err_set(
+			err, WB_ERR_LIMIT, "a layer has more than %u folders and links", ROWS_MAX);
 	return 0;
 }
 
@@ -89,7 +106,8 @@ static json_t *scan_layer(struct wb_base *b, const struct wb_descriptor *layer,
 	int rc = wb_transport_open_blob(&r, b->transport, layer, err);
 
 	if (!rc)
-		rc = wb_layer_scan(r, what, &visitor, err);
+		rc = wb_layer_scan(
+			r, what, wb_layer_expansion(layer->size, EXPANSION_FREE), &visitor, err);
 	free(s.filled);
 	if (rc || wb_store_index_put(store, ROWS, digest.s, rows, err))
 		return NULL;
@@ -98,80 +116,7 @@ static json_t *scan_layer(struct wb_base *b, const struct wb_descriptor *layer,
 
 /* --- all layers --------------------------------------------------------------------------- */
 
-/* A symbolic link, or (target NULL) a folder that something lies in. */
-struct thing {
-	char *path, *target;
-	UT_hash_handle hh;
-};
-
-struct found {
-	struct wb_dir_attrs dirs;
-	struct thing *links, *filled;
-};
-
-static void thing_drop(struct thing **all, struct thing *t)
-{
-	HASH_DELETE(hh, *all, t);
-	free(t->path);
-	free(t->target);
-	free(t);
-}
-
-static void thing_set(struct thing **all, const char *path, const char *target)
-{
-	struct thing *t;
-
-	HASH_FIND_STR(*all, path, t);
-	if (!t) {
-		t = wb_zalloc(sizeof(*t));
-		t->path = wb_strdup(path);
-		HASH_ADD_KEYPTR(hh, *all, t->path, strlen(t->path), t);
-	}
-	free(t->target);
-	t->target = wb_strdup(target);
-}
-
-static bool hit(const char *have, const char *path, bool itself)
-{
-	return wb_path_within(have, path) && (itself || strcmp(have, path) != 0);
-}
-
-static void forget_things(struct thing **all, const char *path, bool itself)
-{
-	struct thing *t, *next;
-
-	HASH_ITER (hh, *all, t, next)
-		if (hit(t->path, path, itself))
-			thing_drop(all, t);
-}
-
-static void forget(struct found *f, const char *path, bool itself)
-{
-	struct wb_dir_attr *attr, *next;
-
-	HASH_ITER (hh, f->dirs.by_path, attr, next) {
-		if (!hit(attr->path, path, itself))
-			continue;
-		HASH_DELETE(hh, f->dirs.by_path, attr);
-		free(attr->path);
-		free(attr);
-	}
-	forget_things(&f->links, path, itself);
-	forget_things(&f->filled, path, itself);
-}
-
-static void found_release(struct found *f)
-{
-	struct thing *t, *next;
-
-	HASH_ITER (hh, f->links, t, next)
-		thing_drop(&f->links, t);
-	HASH_ITER (hh, f->filled, t, next)
-		thing_drop(&f->filled, t);
-	wb_dir_attrs_release(&f->dirs);
-}
-
-static void apply_whiteout(struct found *f, const char *path)
+static void apply_whiteout(struct wb_base_node *root, const char *path)
 {
 	wb_autofree char *gone = wb_strdup(path);
 	size_t n = strlen(gone);
@@ -179,37 +124,43 @@ static void apply_whiteout(struct found *f, const char *path)
 
 	if (opaque)
 		gone[n - 1] = '\0';
-	forget(f, gone, !opaque);
+	wb_base_node_forget(root, gone, !opaque);
 }
 
-static void apply_row(struct found *f, const json_t *row)
+static void apply_row(struct wb_base_node *root, const json_t *row)
 {
 	const char *path = json_string_value(json_array_get(row, 0));
 	const json_t *second = json_array_get(row, 1);
-	struct thing *link;
+	struct wb_base_node *n;
 
 	if (!path)
 		return;
 	if (!second) {
-		apply_whiteout(f, path);
-	} else if (json_is_true(second)) {
-		thing_set(&f->filled, path, NULL);
-	} else if (json_is_string(second)) {
-		forget(f, path, true);
-		thing_set(&f->links, path, json_string_value(second));
-	} else {
-		HASH_FIND_STR(f->links, path, link);
-		if (link)
-			thing_drop(&f->links, link);
-		wb_dir_attrs_set(&f->dirs, path, (unsigned)json_integer_value(second),
-			(unsigned)json_integer_value(json_array_get(row, 2)),
-			(unsigned)json_integer_value(json_array_get(row, 3)), false);
+		apply_whiteout(root, path);
+		return;
 	}
+	if (json_is_string(second))
+		wb_base_node_forget(root, path, true);
+	n = wb_base_node_make(root, path);
+	if (json_is_true(second)) {
+		n->filled = true;
+		return;
+	}
+	free(n->link);
+	n->link = wb_strdup(json_string_value(second));
+	if (n->link)
+		return;
+	n->folder = true;
+	n->mode = (unsigned)json_integer_value(second);
+	n->uid = (unsigned)json_integer_value(json_array_get(row, 2));
+	n->gid = (unsigned)json_integer_value(json_array_get(row, 3));
 }
 
-static int scan_image(struct found *f, struct wb_base *b, const struct wb_image *img,
+static int scan_image(struct wb_base_node *root, struct wb_base *b, const struct wb_image *img,
 	struct wb_store *store, struct wb_err *err)
 {
+	size_t all = 0;
+
 	wb_vec_foreach (layer, &img->layers) {
 		wb_autojson json_t *rows = scan_layer(b, layer, store, err);
 		json_t *row;
@@ -217,8 +168,13 @@ static int scan_image(struct found *f, struct wb_base *b, const struct wb_image 
 
 		if (!rows)
 			return -1;
+		all += json_array_size(rows);
+		if (all > ROWS_ALL_MAX)
+			return wb_err_set(err, WB_ERR_LIMIT,
+				"base \"%s\" has more than %u folders and links", b->name,
+				ROWS_ALL_MAX);
 		json_array_foreach (rows, i, row)
-			apply_row(f, row);
+			apply_row(root, row);
 	}
 	return 0;
 }
@@ -242,25 +198,25 @@ static void leave_usual(struct wb_dir_attrs *out, const struct wb_base *b)
 
 /* A file of ours behind a link of the base: some runtimes follow it, others put a folder in its
  * place, and then what the base has behind it is gone. */
-static int refuse_links(const struct found *f, const struct wb_base *b, const struct wb_node *node,
-	struct wb_err *err)
+static int refuse_links(struct wb_base_node *root, const struct wb_base *b,
+	const struct wb_node *node, struct wb_err *err)
 {
 	wb_autofree char *path = wb_strdup(node->path);
 	size_t whole = strlen(path);
 
 	for (size_t n = 1; n <= whole; n++) {
-		struct thing *link;
+		const struct wb_base_node *there;
 		char end = path[n];
 
 		if (end != '/' && (end || node->type != WB_NODE_DIR))
 			continue;
 		path[n] = '\0';
-		HASH_FIND_STR(f->links, path, link);
-		if (link) {
+		there = wb_base_node_find(root, path);
+		if (there && there->link) {
 			wb_err_set(err, WB_ERR_CONFIG,
 				"\"/%s\" cannot be put on base \"%s\", where \"/%s\" is a symbolic "
 				"link to \"%s\"",
-				node->path, b->name, path, link->target);
+				node->path, b->name, path, there->link);
 			return wb_err_hint(err,
 				"container runtimes do not agree on what that means: use a base "
 				"where it is a folder, or a mount_location that is not behind it");
@@ -270,19 +226,19 @@ static int refuse_links(const struct found *f, const struct wb_base *b, const st
 	return 0;
 }
 
-static void note_shared(struct wb_plan *p, const struct found *f)
+static void note_shared(struct wb_plan *p, struct wb_base_node *root)
 {
-	struct thing *t, *next;
+	wb_vec_foreach (source, &p->sources) {
+		const struct wb_base_node *there = wb_base_node_find(root, source->mount + 1);
 
-	wb_vec_foreach (source, &p->sources)
-		HASH_ITER (hh, f->filled, t, next)
-			source->shared |= wb_path_within(t->path, source->mount + 1);
+		source->shared |= there && wb_base_node_is_filled(there);
+	}
 }
 
 int wb_base_meet(struct wb_dir_attrs *out, struct wb_base *b, struct wb_plan *plan,
 	struct wb_store *store, struct wb_err *err)
 {
-	WB_AUTO(found_release) struct found f = {0};
+	WB_AUTO(wb_base_tree_release) struct wb_base_node root = {0};
 
 	*out = WB_DIR_ATTRS_INIT;
 	if (!b->transport)
@@ -293,18 +249,19 @@ int wb_base_meet(struct wb_dir_attrs *out, struct wb_base *b, struct wb_plan *pl
 	}
 	/* Platforms of one base agree on such folders; the last to name one decides. */
 	wb_vec_foreach (img, &b->images)
-		if (scan_image(&f, b, img, store, err))
+		if (scan_image(&root, b, img, store, err))
 			return -1;
-	note_shared(plan, &f);
+	note_shared(plan, &root);
 	wb_vec_foreach (node, &plan->tree.nodes) {
-		const struct wb_dir_attr *attr = (*node)->type == WB_NODE_DIR
-		                                         ? wb_dir_attrs_get(&f.dirs, (*node)->path)
-		                                         : NULL;
+		const struct wb_base_node *there = (*node)->type == WB_NODE_DIR
+		                                           ? wb_base_node_find(&root, (*node)->path)
+		                                           : NULL;
 
-		if (refuse_links(&f, b, *node, err))
+		if (refuse_links(&root, b, *node, err))
 			return -1;
-		if (attr)
-			wb_dir_attrs_set(out, attr->path, attr->mode, attr->uid, attr->gid, false);
+		if (there && there->folder)
+			wb_dir_attrs_set(
+				out, (*node)->path, there->mode, there->uid, there->gid, false);
 	}
 	return 0;
 }

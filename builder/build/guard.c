@@ -155,7 +155,7 @@ static int search_blob(const struct wb_build_guard *g, const struct wb_layer *l,
 	if (fd < 0)
 		return -1;
 	WB_AUTO(wb_reader_closep) struct wb_reader *r = wb_reader_file(fd, true, 0, size, path);
-	int rc = wb_layer_scan(r, path, &visitor, err);
+	int rc = wb_layer_scan(r, path, UINT64_MAX, &visitor, err);
 
 	free(reading.path);
 	return rc;

@@ -47,8 +47,9 @@ static int load_bundle(struct wb_loaded *l, struct wb_loaded_image *img, struct 
 	const struct wb_descriptor *layer = &img->image.layers.items[img->image.layers.n - 1];
 
 	if (wb_transport_open_blob(&r, l->transport, layer, err) ||
-		wb_layer_read_file(&text, &n, r, "the bundle manifest's layer", WB_MANIFEST_PATH,
-			WB_MANIFEST_BYTES_MAX, err))
+		wb_layer_read_file(&text, &n, r, "the bundle manifest's layer",
+			wb_layer_expansion(layer->size, 2 * (uint64_t)WB_MANIFEST_BYTES_MAX),
+			WB_MANIFEST_PATH, WB_MANIFEST_BYTES_MAX, err))
 		return -1;
 	if (!text)
 		return wb_err_set(err, WB_ERR_INTEGRITY,

@@ -13,9 +13,6 @@
 #include "oci/layer_scan.h"
 #include "oci/mediatype.h"
 
-/* What a layer may expand to: as gzip can at most, and any file of the bundle besides, since zstd
- * makes next to nothing of zeros. */
-#define EXPANSION_MAX 1100
 #define EXPANSION_FREE (UINT64_C(1) << 30)
 
 struct check {
@@ -80,11 +77,9 @@ static int tar_open(struct tar_reader *t, const struct check *c, const struct wb
 	const char *what, struct wb_err *err)
 {
 	struct wb_reader *blob;
-	uint64_t most =
-		d->size > UINT64_MAX / EXPANSION_MAX / 4 ? UINT64_MAX / 4 : d->size * EXPANSION_MAX;
 
 	*t = (struct tar_reader){.base = {tar_read, tar_close},
-		.limit = most + EXPANSION_FREE + 2 * c->bundle_bytes};
+		.limit = wb_layer_expansion(d->size, EXPANSION_FREE + 2 * c->bundle_bytes)};
 	wb_sha256_init(&t->sha);
 	if (wb_transport_open_blob(&blob, c->loaded->transport, d, err))
 		return -1;
@@ -147,7 +142,7 @@ static int read_layer(struct check *c, size_t index, const char *what, struct wb
 	struct wb_digest have;
 
 	if (tar_open(&tar, c, &image->layers.items[index], what, err) ||
-		wb_layer_scan(&tar.base, what, &v, err))
+		wb_layer_scan(&tar.base, what, tar.limit, &v, err))
 		return -1;
 	finish_file(&l);
 	wb_sha256_final(&tar.sha, &have);

@@ -72,7 +72,7 @@ static void scan(const uint8_t *p, size_t n)
 	const struct wb_layer_visitor v = {entry, data, &seen};
 	struct wb_err err = WB_ERR_INIT;
 
-	if (wb_layer_scan(r, "fuzz", &v, &err))
+	if (wb_layer_scan(r, "fuzz", OUT_MAX, &v, &err))
 		must_be_error(&err);
 }
 
@@ -83,7 +83,7 @@ static void read_file(const uint8_t *p, size_t n)
 	wb_autofree char *text = NULL;
 	size_t len = 0;
 
-	if (wb_layer_read_file(&text, &len, r, "fuzz", "etc/passwd", 4096, &err))
+	if (wb_layer_read_file(&text, &len, r, "fuzz", OUT_MAX, "etc/passwd", 4096, &err))
 		must_be_error(&err);
 	else
 		MUST(!text || (len <= 4096 && text[len] == '\0'));
