@@ -6,12 +6,13 @@
 From the environment: WBUILD, INIT (the stub), FAULTS (tests/fault/faults), INJECT_DIR (a folder for
 everything), and what single scenarios need: REGISTRY (HOST:PORT), HUB (a config's folder).
 INJECT_FULL=1: every call in every way; else a few of each kind, always the same. INJECT_TEXTS=FILE:
-all that was said, for reading. Prints what is wrong, and the counts as JSON last.
+all that was said, for reading; INJECT_KINDS: only these kinds of calls; INJECT_KEEP=1: the folders of
+runs that did not pass stay. Prints what is wrong, and the counts as JSON last.
 
 A run passes when it ends by itself, in time, and leaves no process and no open file; when it either
 says what failed, or gives the right result; when no blob of a store or an image has bytes that are
-not those of its name, and no temporary file stays. And the next run, without a fault, from what this
-one left, gives the right result.
+not those of its name, and no temporary file stays. And the next run, without a fault, from what
+this one left, gives the right result.
 """
 import collections
 import concurrent.futures
@@ -312,14 +313,16 @@ class Push(Image):
     outputs = ()
 
     def reference(self, d):
-        return os.environ["REGISTRY"] + "/inject/" + os.path.basename(d).lower().replace("+", ".all")
+        name = os.path.basename(d).lower().replace("+", ".all")
+        return os.environ["REGISTRY"] + "/inject/" + name
 
     def command(self, d):
         return [WBUILD, "push", "oci:" + BASE + "/image:v1", self.reference(d) + ":v1"]
 
     def get(self, d, what):
         host, name = self.reference(d).split("/", 1)
-        accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
+        accept = ", ".join(f"application/vnd.oci.image.{kind}.v1+json"
+                           for kind in ("manifest", "index"))
         request = urllib.request.Request(f"http://{host}/v2/{name}/{what}",
                                          headers={"Accept": accept})
         with urllib.request.urlopen(request, timeout=20) as r:
@@ -351,7 +354,8 @@ class Pull(Image):
                os.environ["REGISTRY"] + "/inject/source:v1")
 
     def command(self, d):
-        return [WBUILD, "pull", os.environ["REGISTRY"] + "/inject/source:v1", "oci:" + d + "/out:v1"]
+        return [WBUILD, "pull", os.environ["REGISTRY"] + "/inject/source:v1",
+                "oci:" + d + "/out:v1"]
 
 
 class Fetch(Scenario):
@@ -555,6 +559,8 @@ def main():
         print(*(SCENARIOS if FULL else SMALL))
         return
     scenario = SCENARIOS[sys.argv[1]](sys.argv[1])
+    if scenario.root and os.geteuid() != 0:
+        sys.exit("SKIP only root can start a program in a root folder of its own")
     shutil.rmtree(scenario.folder, ignore_errors=True)
     os.makedirs(scenario.folder)
     scenario.prepare()

@@ -14,9 +14,9 @@ A run is recorded by tests/fault/faults, a line for each call below its folder, 
     rename, link, symlink, unlink, mkdir
 
 Then the machine dies after each of them. What is on the disk then: of every file, what an fsync
-that began after it was written has confirmed (fdatasync: bytes and size, no mode and no time); of every
-folder, the names that an fsync of that folder has confirmed. All else may be there or not, in any
-order; VARIANTS are the ways in which that is tried: a file's unconfirmed writes may be lost, be
+that began after it was written has confirmed (fdatasync: bytes and size, no mode and no time); of
+every folder, the names that an fsync of that folder has confirmed. All else may be there or not, in
+any order; VARIANTS are the ways in which that is tried: a file's unconfirmed writes may be lost, be
 zeros of the right length, be there in part; a folder's unconfirmed names may be lost, be there, be
 there in part, whatever became of the files that they name. Equal states are tried once.
 """
