@@ -90,7 +90,8 @@ static void take_headers(struct probe *p, const struct wb_http_req *req)
 	f->etag = etag && !wb_str_starts(etag, "W/") ? wb_etag_text(etag) : wb_strdup("");
 	if (response->status == 200)
 		wb_remote_learn(f, req);
-	const char *mark = *f->etag ? f->etag : date;
+	bool dated = date && wb_utf8_valid(date, strlen(date));
+	const char *mark = *f->etag ? f->etag : dated ? date : NULL;
 
 	if (mark && f->size != WB_SIZE_UNKNOWN) {
 		wb_autofree char *own = wb_asprintf(

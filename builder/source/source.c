@@ -313,7 +313,7 @@ char *wb_endpoint(const char *text, const char *what, struct wb_err *err)
 
 char *wb_etag_text(const char *value)
 {
-	if (!value)
+	if (!value || !wb_utf8_valid(value, strlen(value)))
 		return wb_strdup("");
 	if (wb_str_starts(value, "W/"))
 		value += 2;

@@ -45,6 +45,15 @@ static void sizes_and_marks(void **state)
 		/* Knows no ranges. */
 		{{.status = 200, .headers = "ETag: \"e\"\r\n", .body = "hello"}, 5, "e", true},
 		{{.status = 200, .body = "hello"}, 5, "", false},
+		/* Bytes that are no text are no mark: they could not stand in a lockfile. */
+		{{.status = 200,
+			 .headers = "ETag: \"\xff\xfe\"\r\nLast-Modified: \xff\r\n",
+			 .body = "hello"},
+			5, "", false},
+		{{.status = 200,
+			 .headers = "ETag: \"\xff\"\r\nLast-Modified: Mon\r\n",
+			 .body = "hello"},
+			5, "", true},
 		/* An empty file has no first byte. */
 		{{.status = 416, .headers = "Content-Range: bytes */0\r\n"}, 0, "", false},
 	};
