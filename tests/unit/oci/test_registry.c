@@ -496,6 +496,7 @@ static void referrers_tag_is_something_else(void **state)
 	for (size_t i = 0; i < WB_ARRAY_LEN(under_tag); i++) {
 		WB_AUTO(wb_document_release) struct wb_document doc = WB_DOCUMENT_INIT;
 
+		fake_settle(&w->f);
 		fake_add(&w->f, true, "a/b", tag, WB_MT_OCI_INDEX, under_tag[i],
 			strlen(under_tag[i]));
 		wb_document_set(&doc, WB_MT_OCI_MANIFEST, wb_strdup(text), strlen(text));

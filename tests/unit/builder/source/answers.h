@@ -49,11 +49,12 @@ static inline bool answers_handle(int fd, const struct httpd_request *r, void *a
 			it->match = NULL;
 		break;
 	}
-	pthread_mutex_unlock(&a->lock);
-	size_t n = found.body ? strlen(found.body) : 0;
+	/* Copied, because the test may be done with its texts before send() is with them. */
+	wb_autofree char *headers = wb_strdup(found.headers);
+	wb_autofree char *body = wb_strdup(found.body ? found.body : "");
 
-	httpd_reply(fd, found.status, found.headers, found.body ? found.body : "",
-		strcmp(r->method, "HEAD") ? n : 0);
+	pthread_mutex_unlock(&a->lock);
+	httpd_reply(fd, found.status, headers, body, strcmp(r->method, "HEAD") ? strlen(body) : 0);
 	return true;
 }
 
