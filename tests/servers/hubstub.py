@@ -129,6 +129,7 @@ class State:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # as servers do; else a small body waits for 40 ms
     wbufsize = 1 << 16
     side = "hub"
     state = None
