@@ -281,6 +281,9 @@ struct arrivals {
 	struct wb_pipeline *pipeline;
 	WB_VEC(struct wb_node *) absent;
 	size_t *missing; /* files of each layer of the plan, by index */
+	bool *early;     /* likewise: it was offered while its last file still came */
+	WB_VEC(struct wb_node *) growing; /* those that can be read along */
+	unsigned n_early, early_max;
 	pthread_t thread;
 	bool running;
 	int rc;
@@ -289,16 +292,49 @@ struct arrivals {
 
 static void arrivals_release(struct arrivals *a)
 {
+	wb_vec_foreach (node, &a->growing) {
+		wb_growing_unref((*node)->growing);
+		(*node)->growing = NULL;
+	}
+	wb_vec_free(&a->growing);
 	wb_vec_free(&a->absent);
 	free(a->missing);
+	free(a->early);
+}
+
+/* A worker that waits for bytes packs nothing else, so some are left for what is complete. */
+static void offer_early(struct arrivals *a)
+{
+	wb_vec_foreach (it, &a->growing) {
+		size_t layer = (*it)->layer;
+
+		if (a->n_early == a->early_max)
+			return;
+		if (a->missing[layer] != 1 || a->early[layer])
+			continue;
+		a->early[layer] = true;
+		a->n_early++;
+		wb_pipeline_offer(a->pipeline, layer);
+	}
+}
+
+static void grows(void *arg, struct wb_node *node, struct wb_growing *g)
+{
+	struct arrivals *a = arg;
+
+	node->growing = wb_growing_ref(g);
+	*wb_vec_push(&a->growing) = node;
+	offer_early(a);
 }
 
 static int arrived(void *arg, struct wb_node *node, struct wb_err *err)
 {
 	struct arrivals *a = arg;
 
-	if (!--a->missing[node->layer])
+	a->n_early -= a->early[node->layer];
+	if (!--a->missing[node->layer] && !a->early[node->layer])
 		wb_pipeline_offer(a->pipeline, node->layer);
+	offer_early(a);
 	return 0;
 }
 
@@ -316,7 +352,8 @@ static void *bring(void *arg)
 {
 	struct arrivals *a = arg;
 	const struct wb_pack_opts *o = a->p->opts;
-	const struct wb_pack_wait wait = {.arrived = arrived, .goes_on = goes_on, .arg = a};
+	const struct wb_pack_wait wait = {
+		.arrived = arrived, .grows = grows, .goes_on = goes_on, .arg = a};
 
 	a->rc = o->supply(o->hook_arg, a->absent.items, a->absent.n, &wait, &a->err);
 	if (a->rc)
@@ -329,7 +366,11 @@ static int arrivals_begin(struct arrivals *a, struct wb_err *err)
 {
 	struct packing *p = a->p;
 
+	unsigned workers = p->opts->jobs ? p->opts->jobs : wb_pool_cores();
+
 	a->missing = wb_calloc(p->plan->layers.n, sizeof(*a->missing));
+	a->early = wb_calloc(p->plan->layers.n, sizeof(*a->early));
+	a->early_max = (workers + 1) / 2;
 	wb_vec_foreach (i, &p->todo) {
 		size_t before = a->absent.n;
 

@@ -4,7 +4,11 @@
  * paths, modes, parameters) and costs one look-up. The others run through the pipeline: one read of
  * each byte; file digest, chunk digests, diff_id and blob digest in one interleaved pass; pieces
  * compressed on every core (several layers at once, and cores without a layer help those with one).
- * Memory is bounded by WB_PACK_MEMORY_MAX whatever the sizes. */
+ * Memory is bounded by WB_PACK_MEMORY_MAX whatever the sizes.
+ *
+ * A large file that is still being fetched is packed along with its arrival. Its bytes are not
+ * verified then, so its layer becomes a blob only when the whole file was: if that fails, the layer
+ * is thrown away and begins anew with the bytes that come instead. */
 #ifndef WB_LAYERS_PACK_H
 #define WB_LAYERS_PACK_H
 
@@ -40,6 +44,8 @@ void wb_layers_release(struct wb_layers *l);
 struct wb_pack_wait {
 	/* This one is on disk, and its content's path is set. */
 	int (*arrived)(void *arg, struct wb_node *node, struct wb_err *err);
+	/* This large one is on its way: it may be read along. Ends after arrived was called. */
+	void (*grows)(void *arg, struct wb_node *node, struct wb_growing *g);
 	/* To be asked some times a second: fails when there is no need for the rest any more. */
 	int (*goes_on)(void *arg, struct wb_err *err);
 	void *arg;
@@ -63,9 +69,13 @@ struct wb_pack_opts {
 	/* Optional: l is in the store, packed or found. From the thread that packed it, several at
 	 * once. */
 	int (*layer_done)(void *arg, const struct wb_layer *l, struct wb_err *err);
+	/* Optional: the blob of this large layer is being written, from the first byte on. It is
+	 * good after layer_done, or comes to nothing; a layer whose file has to be brought again is
+	 * told of again. From the thread that packs it; ref what is kept. */
+	void (*layer_grows)(void *arg, const struct wb_layer *l, struct wb_growing *g);
 	/* Optional: asked while files are brought: should it go on? */
 	int (*goes_on)(void *arg, struct wb_err *err);
-	void *hook_arg; /* of these four */
+	void *hook_arg; /* of these five */
 };
 
 /* Also learns the digest of every file, and the chunk digests of those that it reads. */
@@ -77,7 +87,7 @@ int wb_pack_chunks(const struct wb_layer_plan *plan, const struct wb_pack_opts *
 	struct wb_store *store, struct wb_err *err);
 
 /* The pipeline alone (pack.c uses it). Layers are offered to it, from any thread, when all of their
- * files are on disk, and packed in that order. */
+ * files are on disk or growing, and packed in that order. */
 struct wb_pipeline;
 
 struct wb_pack_work {

@@ -17,6 +17,8 @@
 
 enum { RING_MIN = 2, RING_MAX = 16 };
 
+#define SHOWN_MIN (32u << 20) /* content bytes of a layer whose blob is shown while it grows */
+
 enum slot_state { SLOT_FREE, SLOT_READ, SLOT_BUSY, SLOT_DONE };
 
 struct slot {
@@ -40,6 +42,7 @@ struct placed {
 struct drive {
 	struct wb_stream stream;
 	struct wb_store_writer writer;
+	struct wb_growing *growing; /* the blob, for who wants to send it meanwhile; or NULL */
 	struct wb_sha256 diff, blob, file, chunk;
 	struct wb_digest *chunks; /* of the open large file */
 	struct wb_frames old;     /* the open large file's pieces in another blob */
@@ -93,6 +96,9 @@ static void give_ring_back(struct wb_pipeline *p, size_t ring)
 
 static void drive_release(struct drive *d)
 {
+	if (d->growing)
+		wb_growing_end(d->growing, false); /* unless it is good already */
+	wb_growing_unref(d->growing);
 	wb_stream_release(&d->stream);
 	wb_store_writer_release(&d->writer);
 	free(d->chunks);
@@ -107,9 +113,21 @@ static void drive_release(struct drive *d)
 	}
 }
 
-static int drive_init(struct drive *d, struct wb_pipeline *p, const struct wb_planned_layer *layer,
-	size_t ring, struct wb_err *err)
+static void show_growing(struct drive *d, struct wb_pipeline *p, size_t index)
 {
+	const struct wb_pack_opts *o = p->opts;
+
+	if (!o->layer_grows || p->work.planned[index].bytes < SHOWN_MIN)
+		return;
+	d->growing = wb_growing_new(d->writer.file.fd);
+	if (d->growing)
+		o->layer_grows(o->hook_arg, &p->work.layers[index], d->growing);
+}
+
+static int drive_init(
+	struct drive *d, struct wb_pipeline *p, size_t index, size_t ring, struct wb_err *err)
+{
+	const struct wb_planned_layer *layer = &p->work.planned[index];
 	const struct wb_codec *codec = &p->opts->codec;
 	uint8_t head[WB_CODEC_TRIM];
 
@@ -128,7 +146,15 @@ static int drive_init(struct drive *d, struct wb_pipeline *p, const struct wb_pl
 
 	wb_sha256_update(&d->blob, head, n);
 	wb_file_write(&d->writer.file, head, n);
+	show_growing(d, p, index);
 	return 0;
+}
+
+static void write_blob(struct drive *d, const void *bytes, size_t n)
+{
+	wb_file_write(&d->writer.file, bytes, n);
+	if (d->growing)
+		wb_growing_reach(d->growing, d->writer.file.size);
 }
 
 /* --- digests ------------------------------------------------------------------------------ */
@@ -289,7 +315,13 @@ static void encode(struct wb_pipeline *p, struct wb_encoder *e, struct slot *s)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* Fills the next slot if one is free. *fresh NULL: the ring is full, or the stream has ended. */
+/* Is it time for the next piece? To wait for one that still has to come is what is done last. */
+static bool wants_piece(const struct drive *d)
+{
+	return d->tail - d->head < d->ring && (d->head == d->tail || wb_stream_ready(&d->stream));
+}
+
+/* Fills the next slot if one is free. *fresh NULL: not now, or the stream has ended. */
 static int fill(struct slot **fresh, struct wb_piece *piece, struct wb_pipeline *p, struct drive *d,
 	bool *more, struct wb_err *err)
 {
@@ -297,7 +329,7 @@ static int fill(struct slot **fresh, struct wb_piece *piece, struct wb_pipeline 
 
 	*fresh = NULL;
 	*piece = (struct wb_piece){0};
-	if (!*more || d->tail - d->head == d->ring)
+	if (!*more || !wants_piece(d))
 		return 0;
 	if (wb_stream_next(piece, &d->stream, s->in, err))
 		return -1;
@@ -349,7 +381,7 @@ static void retire(struct wb_pipeline *p, struct drive *d, struct slot *s)
 
 	d->crc = wb_codec_crc_join(codec, d->crc, s->crc, s->in_n);
 	note_placed(d, s);
-	wb_file_write(&d->writer.file, s->out, s->out_n);
+	write_blob(d, s->out, s->out_n);
 	pthread_mutex_lock(&p->lock);
 	s->state = SLOT_FREE;
 	d->head++;
@@ -390,7 +422,7 @@ static int run_encoded(
 		report(p, &piece);
 		if (done)
 			retire(p, d, done);
-		if (d->writer.file.error.code || wb_pipeline_failed(p))
+		if (d->writer.file.error.code || d->stream.lost || wb_pipeline_failed(p))
 			break;
 		struct slot *mine = choose(p, d, fresh || done);
 
@@ -412,7 +444,7 @@ static int run_plain(struct wb_pipeline *p, struct drive *d, struct wb_err *err)
 		if (!piece.n || d->writer.file.error.code || wb_pipeline_failed(p))
 			return 0;
 		hash_step(d, &piece, buf, NULL);
-		wb_file_write(&d->writer.file, buf, piece.n);
+		write_blob(d, buf, piece.n);
 		report(p, &piece);
 	}
 }
@@ -425,7 +457,7 @@ static int finish_layer(
 	size_t n = wb_codec_tail(codec, tail, d->crc, d->tar_size);
 
 	wb_sha256_update(&d->blob, tail, n);
-	wb_file_write(&d->writer.file, tail, n);
+	write_blob(d, tail, n);
 	wb_sha256_final(&d->diff, &out->diff_id);
 	if (codec->compression == WB_COMPRESS_NONE)
 		out->digest = out->diff_id;
@@ -451,12 +483,25 @@ static void withdraw(struct wb_pipeline *p, struct drive *d, size_t worker)
 	pthread_mutex_unlock(&p->lock);
 }
 
-static int drive_with(struct wb_pipeline *p, size_t worker, size_t index, size_t ring,
+/* In the store, and known to be: only then does a blob that was shown count as good. */
+static int keep_layer(struct wb_pipeline *p, struct drive *d, size_t index, struct wb_err *err)
+{
+	if (finish_layer(&p->work.layers[index], p, d, err) ||
+		(p->work.done && p->work.done(p->work.done_arg, index, err)))
+		return -1;
+	if (d->growing)
+		wb_growing_end(d->growing, true);
+	return 0;
+}
+
+/* *lost: what it was made of turned out to be wrong. */
+static int drive_with(bool *lost, struct wb_pipeline *p, size_t worker, size_t index, size_t ring,
 	struct wb_encoder *e, struct wb_err *err)
 {
 	WB_AUTO(drive_release) struct drive d;
 
-	if (drive_init(&d, p, &p->work.planned[index], ring, err))
+	*lost = false;
+	if (drive_init(&d, p, index, ring, err))
 		return -1;
 	pthread_mutex_lock(&p->lock);
 	p->active[worker] = &d;
@@ -467,17 +512,24 @@ static int drive_with(struct wb_pipeline *p, size_t worker, size_t index, size_t
 	withdraw(p, &d, worker);
 	if (rc || wb_pipeline_failed(p))
 		return rc;
-	if (finish_layer(&p->work.layers[index], p, &d, err))
-		return -1;
-	return p->work.done ? p->work.done(p->work.done_arg, index, err) : 0;
+	wb_stream_settle(&d.stream);
+	/* When it will not come at all, who was to bring it says so. */
+	*lost = d.stream.lost && !wb_growing_failed(d.stream.growing);
+	if (d.stream.lost)
+		return 0;
+	return keep_layer(p, &d, index, err);
 }
 
 static int drive_layer(struct wb_pipeline *p, size_t worker, size_t index, struct wb_encoder *e,
 	struct wb_err *err)
 {
 	size_t ring = take_ring(p);
-	int rc = drive_with(p, worker, index, ring, e, err);
+	bool lost;
+	int rc;
 
+	do
+		rc = drive_with(&lost, p, worker, index, ring, e, err);
+	while (!rc && lost);
 	give_ring_back(p, ring);
 	return rc;
 }

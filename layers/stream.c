@@ -141,9 +141,12 @@ static int put_small(
 
 static int open_large(struct wb_stream *s, struct wb_node *node, struct wb_err *err)
 {
-	s->fd = wb_content_open(&node->content, err);
-	if (s->fd < 0)
+	if (node->growing) {
+		s->growing = node->growing;
+		s->round = wb_growing_round(s->growing);
+	} else if ((s->fd = wb_content_open(&node->content, err)) < 0) {
 		return -1;
+	}
 	s->file = node;
 	s->offset = 0;
 	s->seen = (struct wb_guard_tail){0};
@@ -193,19 +196,54 @@ static int put_entry(
 	return 0;
 }
 
+static size_t large_next(const struct wb_stream *s)
+{
+	uint64_t left = s->file->content.size - s->offset;
+
+	return left < WB_PIECE_MAX ? (size_t)left : WB_PIECE_MAX;
+}
+
+static bool is_there(struct wb_stream *s, uint64_t upto)
+{
+	s->lost = wb_growing_look(s->growing, s->round, upto, true) != WB_GROWTH_THERE;
+	return !s->lost;
+}
+
+/* The content's path of a file that still comes is set while it is read here: messages have the
+ * node's. */
+static int read_part(struct wb_stream *s, uint8_t *p, size_t n, size_t at, struct wb_err *err)
+{
+	if (!s->file->growing)
+		return wb_file_read_full(s->fd, p, n, -1, s->file->content.path, err);
+	return wb_file_read_full(
+		wb_growing_fd(s->growing), p, n, (int64_t)(s->offset + at), s->file->path, err);
+}
+
 /* In parts that are still in the cache when the guard looks at them: it is much faster than memory,
  * and so it costs next to nothing. */
 static int read_guarded(struct wb_stream *s, uint8_t *buf, size_t n, struct wb_err *err)
 {
-	const char *name = s->file->content.path;
-
 	for (size_t at = 0; at < n; at += READ_PART) {
 		size_t part = n - at < READ_PART ? n - at : READ_PART;
 
-		if (wb_file_read_full(s->fd, buf + at, part, -1, name, err) ||
+		if (read_part(s, buf + at, part, at, err) ||
 			wb_guard_bytes(s->opts.guard, &s->seen, s->file->path, buf + at, part, err))
 			return -1;
 	}
+	return 0;
+}
+
+static int read_large(struct wb_stream *s, uint8_t *buf, size_t n, struct wb_err *err)
+{
+	bool along = s->file->growing;
+
+	if (along && !is_there(s, s->offset + n))
+		return 0;
+	if (!read_guarded(s, buf, n, err))
+		return 0;
+	if (!along || is_there(s, s->offset + n))
+		return -1;
+	*err = WB_ERR_INIT; /* it was begun anew at this moment */
 	return 0;
 }
 
@@ -213,20 +251,36 @@ static int large_piece(struct wb_piece *out, struct wb_stream *s, uint8_t *buf, 
 {
 	const struct wb_content *c = &s->file->content;
 	uint64_t left = c->size - s->offset;
-	size_t n = left < WB_PIECE_MAX ? (size_t)left : WB_PIECE_MAX;
+	size_t n = large_next(s);
 
-	if (read_guarded(s, buf, n, err))
+	if (read_large(s, buf, n, err))
 		return -1;
+	*out = (struct wb_piece){0};
+	if (s->lost)
+		return 0;
 	*out = (struct wb_piece){.n = n, .file = s->file, .offset = s->offset, .last = n == left};
 	s->offset += n;
 	if (!out->last)
 		return 0;
-	if (wb_content_check(c, s->fd, err))
+	if (!s->file->growing && wb_content_check(c, s->fd, err))
 		return -1;
 	wb_closep(&s->fd);
 	s->file = NULL;
 	s->padding = wb_tar_padding(c->size);
 	return 0;
+}
+
+bool wb_stream_ready(const struct wb_stream *s)
+{
+	return !s->file || !s->file->growing ||
+	       wb_growing_look(s->growing, s->round, s->offset + large_next(s), false) !=
+	               WB_GROWTH_LATER;
+}
+
+void wb_stream_settle(struct wb_stream *s)
+{
+	if (s->growing && !s->lost)
+		(void)is_there(s, WB_GROWING_ALL);
 }
 
 int wb_stream_next(struct wb_piece *out, struct wb_stream *s, uint8_t *buf, struct wb_err *err)

@@ -62,14 +62,22 @@ struct wb_stream {
 	uint64_t offset;
 	size_t padding;
 	bool ended;
-	struct wb_guard_tail seen; /* of the open large file */
+	struct wb_guard_tail seen;  /* of the open large file */
+	struct wb_growing *growing; /* the file that is not all there yet, or NULL; borrowed */
+	unsigned round;             /* of it */
+	bool lost;                  /* what was read of it is void: the layer has to begin anew */
 };
 
 void wb_stream_init(struct wb_stream *s, const struct wb_planned_layer *layer,
 	const struct wb_stream_opts *opts);
 /* The next piece, into buf (WB_PIECE_MAX bytes, page-aligned). Digests of small files are computed
- * on the way where they are not known. Fails where the guard does. */
+ * on the way where they are not known. Fails where the guard does. Waits for the bytes of a file
+ * that still comes; when it turns out that they are void, sets lost and makes an empty piece. */
 int wb_stream_next(struct wb_piece *out, struct wb_stream *s, uint8_t *buf, struct wb_err *err);
+/* Would wb_stream_next() not have to wait? */
+bool wb_stream_ready(const struct wb_stream *s);
+/* At the end: waits until the file that came meanwhile was found good, or lost. */
+void wb_stream_settle(struct wb_stream *s);
 void wb_stream_release(struct wb_stream *s);
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/digest.h"
 #include "base/err.h"
+#include "base/growing.h"
 
 enum wb_node_type { WB_NODE_FILE, WB_NODE_DIR, WB_NODE_SYMLINK };
 
@@ -39,9 +40,10 @@ struct wb_node {
 	struct wb_content content;
 	struct wb_digest *chunks; /* a large file's chunk digests (manifest.h), NULL until known */
 	size_t n_chunks;
-	unsigned group;       /* which source it came from: bundles never mix groups */
-	size_t order;         /* set by finish: its index in nodes */
-	size_t layer;         /* set by wb_pack() while its bytes are brought: which layer waits */
+	unsigned group; /* which source it came from: bundles never mix groups */
+	size_t order;   /* set by finish: its index in nodes */
+	size_t layer;   /* set by wb_pack() while its bytes are brought: which layer waits */
+	struct wb_growing *growing; /* likewise: they are read from here while they come */
 	struct wb_node *same; /* set by finish: this file's bytes are those of `same` (hard link) */
 	UT_hash_handle hh;
 };

@@ -50,4 +50,14 @@ struct wb_registry_opts {
 struct wb_transport *wb_registry_open(const struct wb_place *p, const struct wb_registry_opts *o,
 	enum wb_transport_mode mode, struct wb_err *err);
 
+/* A blob that goes to t, a registry's transport, while it is still being written to fd's file, and
+ * before its digest is known. stop is as in wb_put_opts. One thread at a time. */
+struct wb_early *wb_early_new(struct wb_transport *t, int fd, const atomic_bool *stop);
+uint64_t wb_early_want(const struct wb_early *e); /* with so many bytes it is worth a request */
+/* Sends what of the first upto bytes is not sent yet, while it is worth a request. -1: that does
+ * not work there, or not now; the blob then has to go the ordinary way. */
+int wb_early_send(struct wb_early *e, uint64_t upto, struct wb_err *err);
+/* Gives up what was sent, unless wb_transport_put_blob() has used it. NULL is fine. */
+void wb_early_free(struct wb_early *e);
+
 #endif

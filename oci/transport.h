@@ -79,7 +79,12 @@ struct wb_blob_source {
 
 #define WB_BLOB_SOURCE_INIT ((struct wb_blob_source){0})
 
+struct wb_early; /* oci/registry.h */
+
 struct wb_put_opts {
+	/* Or NULL: what was sent of this blob to this registry while it was written. Used up, or
+	 * passed over; freeing it stays the caller's. */
+	struct wb_early *early;
 	/* Repository of the same registry that may hold the blob, or NULL. */
 	const char *mount_from;
 	/* Bytes that are in place so far; may go back on a retry. From the putting thread. */

@@ -156,7 +156,7 @@ static int resume(struct wb_upload *u, struct wb_err *err)
 
 /* --- sending --- */
 
-static uint64_t chunk_size(const struct wb_upload *u)
+uint64_t wb_upload_chunk_size(const struct wb_upload *u)
 {
 	uint64_t size = u->reg->o.chunk_size ? u->reg->o.chunk_size : CHUNK_SIZE;
 
@@ -284,10 +284,10 @@ static void weigh(struct wb_upload *u, uint64_t claimed)
 	wb_journal_write(&u->journal, &u->s);
 }
 
-static int send_chunk(struct wb_upload *u, struct wb_err *err)
+int wb_upload_send(struct wb_upload *u, uint64_t len, struct wb_err *err)
 {
-	uint64_t rest = u->d->size - u->s.acked, size = chunk_size(u), claimed = UINT64_MAX;
-	int step = wb_upload_chunk(u, rest < size ? rest : size, &claimed, err);
+	uint64_t size = wb_upload_chunk_size(u), claimed = UINT64_MAX;
+	int step = wb_upload_chunk(u, len < size ? len : size, &claimed, err);
 
 	switch ((enum wb_step)step) {
 	case WB_STEP_ON: weigh(u, claimed); return WB_STEP_ON;
@@ -359,7 +359,8 @@ static int transfer(struct wb_upload *u, struct wb_err *err)
 				break;
 			wb_journal_write(&u->journal, &u->s);
 		}
-		step = in_chunks(u) ? send_chunk(u, err) : close_session(u, err);
+		step = in_chunks(u) ? wb_upload_send(u, u->d->size - u->s.acked, err)
+		                    : close_session(u, err);
 	}
 	if (step < 0 && !err->hint[0] && u->q.request_secs && u->took > 0.9 * u->q.request_secs)
 		wb_err_hint(err,
@@ -403,7 +404,9 @@ static int put(struct wb_put_result *out, struct wb_upload *u, struct wb_err *er
 	}
 	wb_journal_open(&u->journal, u->reg->o.journal_dir, u->reg->ref.host, u->reg->ref.name,
 		&u->d->digest);
-	if (resume(u, err))
+	if (u->opts->early && wb_early_take(u, u->opts->early))
+		wb_journal_write(&u->journal, &u->s);
+	else if (resume(u, err))
 		return -1;
 	int step = u->s.location ? WB_STEP_ON : mount(u, err);
 

@@ -1,5 +1,5 @@
 /* One blob on its way into a registry: what upload.c (which way, again or not) and upload_send.c
- * (single requests) share. */
+ * (single requests) and upload_early.c (blobs that are not complete yet) share. */
 #ifndef WB_OCI_UPLOAD_INTERNAL_H
 #define WB_OCI_UPLOAD_INTERNAL_H
 
@@ -62,6 +62,13 @@ int wb_upload_chunk(struct wb_upload *u, uint64_t len, uint64_t *claimed, struct
 int wb_upload_close(struct wb_upload *u, struct wb_err *err);
 /* DELETE, best effort. */
 void wb_upload_cancel(struct wb_upload *u);
+
+uint64_t wb_upload_chunk_size(const struct wb_upload *u); /* bytes of one PATCH at most */
+/* upload.c: a chunk of at most len bytes, and what has to be done when it breaks off. ON: go on
+ * from s.acked, with a new session when there is none. */
+int wb_upload_send(struct wb_upload *u, uint64_t len, struct wb_err *err);
+/* upload_early.c: goes on with the session of e, when it has one for u's registry. */
+bool wb_early_take(struct wb_upload *u, struct wb_early *e);
 
 /* Waits before another try: what the server asked for (seconds, -1: nothing), else doubling. */
 int wb_upload_wait(struct wb_upload *u, long asked, struct wb_err *err);

@@ -164,6 +164,13 @@ static int layer_done(void *arg, const struct wb_layer *l, struct wb_err *err)
 	return wb_ahead_send(b->ahead, l, err);
 }
 
+static void layer_grows(void *arg, const struct wb_layer *l, struct wb_growing *g)
+{
+	struct build *b = arg;
+
+	wb_ahead_grows(b->ahead, l, g);
+}
+
 static int supply_files(void *arg, struct wb_node *const *nodes, size_t n,
 	const struct wb_pack_wait *wait, struct wb_err *err)
 {
@@ -393,6 +400,7 @@ static int prepare(struct build *b, struct wb_err *err)
 		.elsewhere = found_elsewhere,
 		.supply = supply_files,
 		.layer_done = layer_done,
+		.layer_grows = layer_grows,
 		.goes_on = goes_on,
 		.hook_arg = b,
 	};

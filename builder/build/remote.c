@@ -187,6 +187,7 @@ int wb_remotes_resolve(struct wb_remote_source **out, struct wb_remotes *r,
 struct listener {
 	int (*arrived)(void *arg, const struct wb_fetch_item *item, struct wb_err *err);
 	int (*goes_on)(void *arg, struct wb_err *err);
+	void (*grows)(void *arg, const struct wb_fetch_item *item, struct wb_growing *g);
 	void *arg;
 };
 
@@ -202,6 +203,13 @@ static int ask(void *arg, struct wb_err *err)
 	const struct listener *l = arg;
 
 	return l->goes_on(l->arg, err);
+}
+
+static void pass_on_growing(void *arg, const struct wb_fetch_item *item, struct wb_growing *g)
+{
+	const struct listener *l = arg;
+
+	l->grows(l->arg, item, g);
 }
 
 typedef WB_VEC(struct wb_fetch_item) item_list;
@@ -226,6 +234,7 @@ static int fetch(
 		.moved = r->opts.progress ? wb_remote_shown_moved : NULL,
 		.arrived = listener ? pass_on : NULL,
 		.goes_on = listener ? ask : NULL,
+		.grows = listener && listener->grows ? pass_on_growing : NULL,
 		.arg = (void *)(uintptr_t)listener};
 	struct wb_fetch_total total = {0};
 
@@ -435,6 +444,14 @@ static int item_arrived(void *arg, const struct wb_fetch_item *item, struct wb_e
 	return 0;
 }
 
+static void item_grows(void *arg, const struct wb_fetch_item *item, struct wb_growing *g)
+{
+	struct supplying *s = arg;
+
+	for (size_t i = wanted_from(s, &item->digest); is_of(s, i, &item->digest); i++)
+		s->wait->grows(s->wait->arg, s->wanted.items[i].node, g);
+}
+
 static int is_waited_for(void *arg, struct wb_err *err)
 {
 	const struct supplying *s = arg;
@@ -446,8 +463,10 @@ int wb_remotes_supply(void *arg, struct wb_node *const *nodes, size_t n,
 	const struct wb_pack_wait *wait, struct wb_err *err)
 {
 	WB_AUTO(supplying_release) struct supplying s = {.r = arg, .wait = wait};
-	const struct listener listener = {
-		.arrived = item_arrived, .goes_on = is_waited_for, .arg = &s};
+	const struct listener listener = {.arrived = item_arrived,
+		.goes_on = is_waited_for,
+		.grows = wait ? item_grows : NULL,
+		.arg = &s};
 
 	for (size_t i = 0; i < n; i++) {
 		if (!wb_store_has(s.r->store, &nodes[i]->content.digest, nodes[i]->content.size))

@@ -21,6 +21,7 @@
 #define WINDOW_MS 500
 #define FRESH_MS 2000 /* how long new connections may take before they are judged */
 #define PROGRESS_MS 100
+#define GROW_MS 20
 #define BUSY_MS 200 /* before a file that another process fetches is looked at again */
 
 int64_t wb_fetch_now(void)
@@ -135,6 +136,8 @@ static void finished(struct wb_fetch *d, struct wb_fetch_file *f)
 
 	if (d->o.arrived && d->o.arrived(f->item, d->o.arg, &err))
 		wb_fetch_fail(d, &err);
+	if (f->growing)
+		wb_growing_end(f->growing, true);
 }
 
 /* True when the file is this process's to fetch; false when it is not, or was fetched meanwhile. */
@@ -255,6 +258,8 @@ static bool begin(struct wb_fetch *d, struct wb_fetch_file *f)
 void wb_fetch_start_over(struct wb_fetch_file *f)
 {
 	f->state = WB_FETCH_AGAIN;
+	if (f->growing)
+		wb_growing_restart(f->growing);
 	wb_ranges_release(&f->todo);
 	free(f->direct);
 	f->direct = NULL;
@@ -499,6 +504,30 @@ static void tell(struct wb_fetch *d, bool last)
 	d->o.progress(p, d->o.arg);
 }
 
+/* Tells those who read along how far each file is. */
+static void grow(struct wb_fetch *d)
+{
+	int64_t now = wb_fetch_now();
+
+	if (!d->o.grows || now - d->grew < GROW_MS)
+		return;
+	d->grew = now;
+	wb_vec_foreach (it, &d->open) {
+		struct wb_fetch_file *f = *it;
+		bool comes = f->state == WB_FETCH_RUNNING || f->state == WB_FETCH_FINISHING;
+		uint64_t size = f->item->file->size;
+
+		if (!comes || size == WB_SIZE_UNKNOWN || size < LARGE)
+			continue;
+		uint64_t reached = wb_sink_reached(f->sink);
+
+		if (reached && !f->growing && (f->growing = wb_sink_growing(f->sink)))
+			d->o.grows(d->o.arg, f->item, f->growing);
+		if (f->growing)
+			wb_growing_reach(f->growing, reached);
+	}
+}
+
 /* --- all ----------------------------------------------------------------------------------- */
 
 static void woken(void *arg)
@@ -520,6 +549,7 @@ static int loop(struct wb_fetch *d, struct wb_err *err)
 		if (d->err.code != WB_OK)
 			break;
 		adapt(d);
+		grow(d);
 		tell(d, false);
 		if (d->err.code != WB_OK)
 			break;
@@ -607,6 +637,9 @@ static void fetch_release(struct wb_fetch *d, struct wb_fetch_file *table)
 	wb_vec_foreach (p, &d->files) {
 		struct wb_fetch_file *f = *p;
 
+		if (f->growing)
+			wb_growing_end(f->growing, false);
+		wb_growing_unref(f->growing);
 		wb_sink_close(f->sink);
 		wb_lock_release(&f->lock);
 		wb_ranges_release(&f->todo);

@@ -16,6 +16,7 @@
 #ifndef WB_BUILDER_FETCH_FETCH_H
 #define WB_BUILDER_FETCH_FETCH_H
 
+#include "base/growing.h"
 #include "builder/source/source.h"
 #include "layers/store.h"
 
@@ -55,6 +56,10 @@ struct wb_fetch_opts {
 	/* Each time that an item is done, while others are under way; of equal items once. On the
 	 * caller's thread; an error ends it all. NULL for none. */
 	int (*arrived)(const struct wb_fetch_item *item, void *arg, struct wb_err *err);
+	/* Once for each large file, when its first bytes are there: they can be read along while
+	 * the others come, unchecked. It ends, good or not, after arrived was called; on the
+	 * caller's thread; ref what is kept. NULL for none. */
+	void (*grows)(void *arg, const struct wb_fetch_item *item, struct wb_growing *g);
 	/* As often as progress: an error ends it all. NULL for none. */
 	int (*goes_on)(void *arg, struct wb_err *err);
 	void *arg; /* of all these */

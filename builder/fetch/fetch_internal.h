@@ -24,7 +24,8 @@ struct wb_fetch_file {
 	char *key; /* of lock and part */
 	struct wb_lock lock;
 	struct wb_sink_file *sink;
-	struct wb_ranges todo; /* not asked for yet */
+	struct wb_growing *growing; /* NULL: nobody reads along */
+	struct wb_ranges todo;      /* not asked for yet */
 	unsigned transfers;
 	char *direct;  /* where redirects led; used until it is refused */
 	bool answered; /* a first response says how the file is to be had: until then one request */
@@ -73,7 +74,7 @@ struct wb_fetch {
 	bool window_starved, patience;
 
 	struct wb_fetch_progress progress;
-	int64_t told;
+	int64_t told, grew;
 };
 
 int64_t wb_fetch_now(void); /* ms */

@@ -527,6 +527,20 @@ const struct wb_ranges *wb_sink_have(const struct wb_sink_file *f)
 	return &f->have;
 }
 
+uint64_t wb_sink_reached(struct wb_sink_file *f)
+{
+	pthread_mutex_lock(&f->lock);
+	uint64_t reached = wb_ranges_end(&f->have, 0);
+
+	pthread_mutex_unlock(&f->lock);
+	return reached;
+}
+
+struct wb_growing *wb_sink_growing(const struct wb_sink_file *f)
+{
+	return f->small ? NULL : wb_growing_new(f->part.fd);
+}
+
 void wb_sink_start(struct wb_sink_file *f, const struct wb_known *want)
 {
 	pthread_mutex_lock(&f->lock);

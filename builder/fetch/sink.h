@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 
+#include "base/growing.h"
 #include "builder/fetch/check.h"
 #include "builder/fetch/part.h"
 
@@ -42,6 +43,10 @@ struct wb_sink_file *wb_sink_open(struct wb_sink *s, const char *key, const char
 	uint64_t size, struct wb_err *err);
 /* What is there already, from an earlier run. Before the first put. */
 const struct wb_ranges *wb_sink_have(const struct wb_sink_file *f);
+/* How much is written from the first byte on without gaps, checked or not; 0 for small files. */
+uint64_t wb_sink_reached(struct wb_sink_file *f);
+/* The part, for others to read along; NULL for small files. */
+struct wb_growing *wb_sink_growing(const struct wb_sink_file *f);
 /* The digests to check; after that, bytes may be put, and what is there is hashed. */
 void wb_sink_start(struct wb_sink_file *f, const struct wb_known *want);
 void wb_sink_put(struct wb_sink_file *f, struct wb_sink_buffer *b);

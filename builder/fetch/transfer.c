@@ -7,7 +7,8 @@
 
 #define SEGMENT_MIN (4u << 20)
 #define SEGMENT_MAX (64u << 20)
-#define WHOLE_MAX (10u << 20) /* a file of so much is asked for in one piece */
+#define SEGMENT_ALONG (16u << 20) /* at most, where somebody reads along: sooner without gaps */
+#define WHOLE_MAX (10u << 20)     /* a file of so much is asked for in one piece */
 #define SLOW_MIN \
 	(32u << 10) /* so much is written when it took SLOW_MS to come: what is not written */
 #define SLOW_MS 10  /* is lost when the process is killed */
@@ -25,7 +26,9 @@ uint64_t wb_transfer_segment(const struct wb_fetch *d)
 	wb_vec_foreach (f, &d->open)
 		left += wb_ranges_total(&(*f)->todo);
 	n = left / (2 * (uint64_t)d->most);
-	n = n < SEGMENT_MIN ? SEGMENT_MIN : n > SEGMENT_MAX ? SEGMENT_MAX : n;
+	uint64_t most = d->o.grows ? SEGMENT_ALONG : SEGMENT_MAX;
+
+	n = n < SEGMENT_MIN ? SEGMENT_MIN : n > most ? most : n;
 	return (n + 0xfffff) & ~(uint64_t)0xfffff;
 }
 

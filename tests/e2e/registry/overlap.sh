@@ -69,3 +69,58 @@ faults '{"refuse": ["POST /v2/", 403]}'
 t_run timeout 40 "$WBUILD" build --base scratch --push -t "127.0.0.1:$proxy_port/o/refused:t" "$m"
 t_rc 1
 t_match "$err" '403|refused|denied|not allowed'
+
+t_case 'a layer leaves while its file is still on its way'
+rm -rf "$WBUILD_CACHE_DIR" "$m/wbuild.lock" "$T_TMP/files/second.safetensors"
+hub_commit o/one "$T_TMP/files" >/dev/null
+sed -i 's,hf://o/n,hf://o/one,' "$m/config.yaml"
+faults '{}'
+hub_tell clear '{}' >/dev/null
+hub_tell set '{"rate": 6000000}' >/dev/null
+before=$(sent_bytes)
+left_early() {
+	[ $(($(sent_bytes) - before)) -gt 16000000 ]
+}
+t_bg early "$WBUILD" build -q --connections 2 --base scratch --push \
+	-t "127.0.0.1:$proxy_port/o/one:t" "$m"
+build_pid=$t_bg_pid
+if t_wait 60 left_early; then
+	arrived=$(curl -sf "$HUB_URL/-/sent" | jq .bytes)
+	t_le "$arrived" 60000000 'bytes of the file that the hub had sent'
+else
+	t_fail "sent $(($(sent_bytes) - before)) bytes"
+fi
+hub_tell set '{"rate": 0}' >/dev/null
+wait "$build_pid"
+t_eq "$?" 0 'exit status'
+t_le $(($(sent_bytes) - before)) 71000000 'bytes sent'
+t_ok "$WBUILD" verify "docker://127.0.0.1:$reg_port/o/one:t"
+
+# once NAME: built anew under the tag, from an empty cache.
+once() {
+	rm -rf "$WBUILD_CACHE_DIR" "$m/wbuild.lock"
+	before=$(sent_bytes)
+	t_run "$WBUILD" build --base scratch --push -t "127.0.0.1:$proxy_port/o/$1:t" "$m"
+	t_rc 0
+	sent=$(($(sent_bytes) - before))
+}
+
+t_case 'under a tag that is there, nothing leaves before its digest is known'
+once one
+t_le "$sent" 100000 'bytes sent'
+
+t_case 'a file that arrives wrong is in no layer, here and there'
+hub_tell fault '{"match": ".", "on": "cdn", "kind": "corrupt", "times": 1}' >/dev/null
+once wrong
+t_match "$err" 'fetching it again'
+t_ok "$WBUILD" verify "docker://127.0.0.1:$reg_port/o/wrong:t"
+t_ok "$WBUILD" cache verify
+t_eq "$(find "$WBUILD_CACHE_DIR" -type f -size +60M | wc -l)" 2 'large files in the store'
+t_eq "$(find "$T_TMP/reg" -path '*/blobs/*' -name data -size +60M | wc -l)" 2 \
+	'large blobs in the registry'
+t_eq "$(find "$T_TMP/reg" -path '*/_uploads/*' -name data | wc -l)" 0 'uploads left behind'
+
+t_case 'a registry that refuses chunks has the layer when it is done'
+faults '{"refuse": ["PATCH /v2/", 405]}'
+once refuses
+t_ok "$WBUILD" verify "docker://127.0.0.1:$reg_port/o/refuses:t"

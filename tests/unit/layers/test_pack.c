@@ -368,6 +368,166 @@ static void test_large_names_and_sizes(void **state)
 	wb_tree_release(&t);
 }
 
+/* --- a file that is packed while it arrives ------------------------------------------------- */
+
+#define BIG ((33u << 20) + 77)
+#define STEP (3u << 20)
+
+struct arrival {
+	struct fixture *f;
+	const uint8_t *bytes;
+	unsigned wrong_rounds; /* how often other bytes come first */
+	bool fails;            /* it never comes whole */
+	int fd;
+	char *path;
+	unsigned seen;        /* layers that were shown growing */
+	unsigned void_layers; /* those that came to nothing */
+	uint64_t early;       /* bytes of the layer that were there before the file was */
+	struct wb_growing *layer;
+};
+
+static void layer_grows(void *arg, const struct wb_layer *l, struct wb_growing *g)
+{
+	struct arrival *a = arg;
+
+	if (a->layer && wb_growing_failed(a->layer))
+		a->void_layers++;
+	wb_growing_unref(a->layer);
+	a->layer = wb_growing_ref(g);
+	a->seen++;
+}
+
+static void write_some(struct arrival *a, struct wb_growing *g, size_t from, bool wrong)
+{
+	size_t n = BIG - from < STEP ? BIG - from : STEP;
+	wb_autofree uint8_t *p = wb_alloc(n);
+
+	memcpy(p, a->bytes + from, n);
+	p[0] ^= wrong;
+	assert_int_equal(pwrite(a->fd, p, n, (off_t)from), n);
+	wb_growing_reach(g, from + n);
+}
+
+static int bring(void *arg, struct wb_node *const *nodes, size_t n, const struct wb_pack_wait *wait,
+	struct wb_err *err)
+{
+	struct arrival *a = arg;
+	struct wb_growing *g = wb_growing_new(a->fd);
+	bool ended = false;
+
+	assert_int_equal(n, 1);
+	wait->grows(wait->arg, nodes[0], g);
+	for (unsigned round = 0; round <= a->wrong_rounds; round++) {
+		bool wrong = round < a->wrong_rounds;
+
+		for (size_t at = 0; at < BIG && !(a->fails && at > BIG / 2); at += STEP)
+			write_some(a, g, at, wrong);
+		if (wrong) {
+			wb_growing_restart(g);
+			assert_int_equal(ftruncate(a->fd, 0), 0);
+		}
+	}
+	/* The layer grows although nobody has said that the file is good. */
+	for (int i = 0; i < 1000 && !a->early; i++) {
+		usleep(10000);
+		a->early = a->layer ? wb_growing_reached(a->layer, &ended) : 0;
+	}
+	assert_false(ended);
+	if (!a->fails) {
+		nodes[0]->content.path = wb_strdup(a->path);
+		assert_ok(wait->arrived(wait->arg, nodes[0], err), err);
+	}
+	wb_growing_end(g, !a->fails);
+	wb_growing_unref(g);
+	return a->fails ? wb_err_set(err, WB_ERR_NET, "it broke off") : 0;
+}
+
+static int pack_arriving(struct wb_layers *out, struct arrival *a, unsigned jobs,
+	const char *compression, struct wb_err *err)
+{
+	struct wb_layer_limits limits = {.large_file = 2u << 20};
+	struct wb_pack_opts opts = {
+		.jobs = jobs, .supply = bring, .layer_grows = layer_grows, .hook_arg = a};
+	WB_AUTO(wb_content_release) struct wb_content c = {.size = BIG, .immutable = true};
+	WB_AUTO(wb_tree_release) struct wb_tree t = WB_TREE_INIT;
+	WB_AUTO(wb_layer_plan_release) struct wb_layer_plan plan = WB_LAYER_PLAN_INIT;
+
+	a->path = wb_path_join(a->f->dir, "part");
+	a->fd = open(a->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	c.digest_known = true;
+	wb_sha256_once(&c.digest, a->bytes, BIG);
+	wb_tree_group(&t, "data", "/app/data");
+	assert_ok(wb_tree_add_file(&t, 0, "app/data/big.bin", 0644, &c, err), err);
+	assert_ok(wb_tree_finish(&t, 1, err), err);
+	assert_ok(wb_codec_parse(&opts.codec, compression, 0, err), err);
+	wb_layer_plan_make(&plan, &t, &limits);
+	int rc = wb_pack(out, &plan, &opts, a->f->store, err);
+
+	a->void_layers += a->layer && wb_growing_failed(a->layer);
+	wb_growing_unref(a->layer);
+	close(a->fd);
+	free(a->path);
+	return rc;
+}
+
+static uint8_t *big_bytes(void)
+{
+	uint8_t *p = wb_alloc(BIG);
+	uint32_t seed = 7;
+
+	for (size_t i = 0; i < BIG; i++) {
+		seed = seed * 1664525u + 1013904223u;
+		p[i] = (uint8_t)(seed >> 24) & 0x3f;
+	}
+	return p;
+}
+
+static uint64_t blobs_of(struct fixture *f)
+{
+	struct wb_store_stats stats = {0};
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_ok(wb_store_verify(f->store, 1, false, NULL, NULL, &stats, &err), &err);
+	return stats.blobs;
+}
+
+static void test_packed_while_it_arrives(void **state)
+{
+	static const char *const kinds[] = {"zstd", "none"};
+	struct fixture *f = *state;
+	wb_autofree uint8_t *bytes = big_bytes();
+	struct wb_digest first[2];
+
+	for (unsigned i = 0; i < 6; i++) {
+		struct arrival a = {.f = f, .bytes = bytes, .wrong_rounds = i / 2 % 2};
+		WB_AUTO(wb_layers_release) struct wb_layers layers = WB_LAYERS_INIT;
+		struct wb_err err = WB_ERR_INIT;
+
+		drop_index(f);
+		assert_ok(pack_arriving(&layers, &a, i < 4 ? 2 : 1, kinds[i % 2], &err), &err);
+		assert_true(a.early > 0);
+		assert_true(a.seen == 1 + a.void_layers);
+		if (i < 2)
+			first[i] = layers.list.items[0].digest;
+		assert_true(wb_digest_equal(&layers.list.items[0].digest, &first[i % 2]));
+	}
+	assert_int_equal(blobs_of(f), 2); /* nothing was made of the wrong bytes */
+}
+
+static void test_what_never_arrives_whole_is_no_layer(void **state)
+{
+	struct fixture *f = *state;
+	wb_autofree uint8_t *bytes = big_bytes();
+	struct arrival a = {.f = f, .bytes = bytes, .fails = true};
+	WB_AUTO(wb_layers_release) struct wb_layers layers = WB_LAYERS_INIT;
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_err(pack_arriving(&layers, &a, 2, "zstd", &err), &err, WB_ERR_NET);
+	assert_string_equal(err.text, "it broke off");
+	assert_int_equal(a.void_layers, a.seen);
+	assert_int_equal(blobs_of(f), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -381,6 +541,9 @@ int main(void)
 			test_a_damaged_blob_is_packed_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changed_file_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_names_and_sizes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_packed_while_it_arrives, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_what_never_arrives_whole_is_no_layer, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("layers/pack", tests, NULL, NULL);
