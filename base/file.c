@@ -439,10 +439,12 @@ int wb_file_clone(
 			*existed = true;
 		return 0;
 	}
-	wb_autoclose int in = open(src, O_RDONLY | O_CLOEXEC);
+	wb_autoclose int in = open(src, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (in < 0 || fstat(in, &st))
 		return wb_err_sys(err, errno, "cannot open \"%s\"", src);
+	if (!S_ISREG(st.st_mode))
+		return wb_err_set(err, WB_ERR_IO, "\"%s\" is not a regular file", src);
 	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
 
 	if (wb_file_create(&f, dst, st.st_mode & 0777, WB_FILE_UNNAMED, err))

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,10 +19,12 @@
 #include "base/text.h"
 
 #define BUFFER ((size_t)1 << 20)
+#define FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 struct copy {
 	const struct wb_bundle_manifest *m;
-	const char *from, *to, *ours;          /* ours: to/.wbuild */
+	const char *from, *to, *ours; /* ours: to/.wbuild */
+	int to_fd;
 	const struct wb_verify_report *wanted; /* its problems are what there is to do */
 };
 
@@ -85,27 +88,76 @@ static int copy_file(const struct copy *c, int in, const char *from, const char 
 	return wb_file_commit(&out, NULL, err);
 }
 
-static int copy_entry(const struct copy *c, const struct wb_bundle_entry *e, struct wb_err *err)
+static int not_a_folder(
+	const struct copy *c, const char *path, int n, int errnum, struct wb_err *err)
+{
+	wb_err_sys(
+		err, errnum, "\"%s/%.*s\" is not a folder that can be written to", c->to, n, path);
+	return errnum == ENOTDIR || errnum == ELOOP
+	               ? wb_err_hint(err, "a link in its place is not followed: remove it")
+	               : -1;
+}
+
+/* The folder of the first n bytes of path below the destination, made where it is missing. Others
+ * may write to the destination as well: no link of theirs is followed, so nothing lands outside. */
+static int open_folder(const struct copy *c, const char *path, size_t n, struct wb_err *err)
+{
+	int at = fcntl(c->to_fd, F_DUPFD_CLOEXEC, 0);
+
+	for (size_t start = 0; at >= 0 && start < n;) {
+		size_t len = strcspn(path + start, "/");
+		wb_autofree char *name = wb_strndup(path + start, len);
+		int next = openat(at, name, FOLDER);
+
+		if (next < 0 && errno == ENOENT && (!mkdirat(at, name, 0755) || errno == EEXIST))
+			next = openat(at, name, FOLDER);
+		int errnum = errno;
+
+		close(at);
+		at = next;
+		start += len + 1;
+		if (at < 0)
+			return not_a_folder(c, path, (int)(start - 1), errnum, err);
+	}
+	return at >= 0 ? at : wb_err_sys(err, errno, "\"%s\"", c->to);
+}
+
+/* Comes to its name from beside the manifest, whatever has become of the folder's path by then. */
+static int place_file(const struct copy *c, const struct wb_bundle_entry *e, int dir,
+	const char *name, struct wb_err *err)
 {
 	wb_autofree char *from = wb_path_join(c->from, e->path);
-	wb_autofree char *to = wb_path_join(c->to, e->path);
-	wb_autofree char *parent = wb_path_dirname(to);
+	wb_autofree char *temp =
+		wb_asprintf("%s/.wbtmp.copy.%zu", c->ours, (size_t)(e - c->m->entries.items));
+	wb_autoclose int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-	if (wb_mkdirs(e->type == WB_BUNDLE_DIR ? to : parent, 0755, err))
+	if (copy_file(c, in, from, temp, e->mode, err))
+		return -1;
+	if (!renameat(AT_FDCWD, temp, dir, name))
+		return 0;
+	int errnum = errno;
+
+	unlink(temp);
+	return wb_err_sys(err, errnum, "cannot write \"%s/%s\"", c->to, e->path);
+}
+
+static int copy_entry(const struct copy *c, const struct wb_bundle_entry *e, struct wb_err *err)
+{
+	const char *name = wb_path_basename(e->path);
+	size_t n = e->type == WB_BUNDLE_DIR ? strlen(e->path) : (size_t)(name - e->path);
+	wb_autoclose int dir = open_folder(c, e->path, n, err);
+
+	if (dir < 0)
 		return -1;
 	switch (e->type) {
 	case WB_BUNDLE_DIR: return 0;
-	case WB_BUNDLE_FILE: {
-		wb_autoclose int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-		return copy_file(c, in, from, to, e->mode, err);
-	}
+	case WB_BUNDLE_FILE: return place_file(c, e, dir, name, err);
 	case WB_BUNDLE_SYMLINK: break;
 	}
-	unlink(to);
+	(void)unlinkat(dir, name, 0);
 	/* another pod that shares the directory may have been quicker */
-	if (symlink(e->target, to) && errno != EEXIST)
-		return wb_err_sys(err, errno, "cannot make the link \"%s\"", to);
+	if (symlinkat(e->target, dir, name) && errno != EEXIST)
+		return wb_err_sys(err, errno, "cannot make the link \"%s/%s\"", c->to, e->path);
 	return 0;
 }
 
@@ -212,7 +264,16 @@ int wb_stub_copy(struct wb_verify_report *report, const struct wb_stub_options *
 	wb_autofree char *ours = wb_path_join(o->copy_to, ".wbuild");
 	struct copy c = {.m = m, .from = from, .to = o->copy_to, .ours = ours, .wanted = report};
 
-	if (wb_mkdirs(ours, 0755, err) || look(report, o, &c, false, err))
+	if (wb_mkdirs(c.to, 0755, err))
+		return -1;
+	wb_autoclose int to_fd = open(c.to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	c.to_fd = to_fd;
+	if (to_fd < 0)
+		return wb_err_sys(err, errno, "cannot open \"%s\"", c.to);
+	wb_autoclose int ours_fd = open_folder(&c, ".wbuild", strlen(".wbuild"), err);
+
+	if (ours_fd < 0 || look(report, o, &c, false, err))
 		return -1;
 	if (!report->problems.n && has_manifest(&c, text))
 		return 0;

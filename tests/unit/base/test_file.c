@@ -200,6 +200,9 @@ static void what_is_no_file_does_not_hang(void **state)
 	assert_err(wb_file_read_regular(&b, pipe_path, &err), &err, WB_ERR_FORMAT);
 	assert_err(wb_file_read_regular(&b, p->dir, &err), &err, WB_ERR_FORMAT);
 	assert_err(wb_file_read_regular(&b, "/dev/zero", &err), &err, WB_ERR_FORMAT);
+	wb_autofree char *copy = wb_path_join(p->dir, "copy");
+
+	assert_err(wb_file_clone(pipe_path, copy, false, NULL, &err), &err, WB_ERR_IO);
 }
 
 static void exact_reads(void **state)
