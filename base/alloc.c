@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -87,6 +88,43 @@ char *wb_asprintf(const char *fmt, ...)
 	char *s = wb_vasprintf(fmt, ap);
 	va_end(ap);
 	return s;
+}
+
+void *wb_wiped_alloc(size_t size)
+{
+	return wb_alloc(size);
+}
+
+void *wb_wiped_calloc(size_t n, size_t size)
+{
+	return wb_calloc(n, size);
+}
+
+void wb_wiped_free(void *p)
+{
+	if (!p)
+		return;
+	explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+/* What stays behind of a block that moves would be out of reach. */
+void *wb_wiped_realloc(void *p, size_t size)
+{
+	size_t had = p ? malloc_usable_size(p) : 0;
+
+	if (had >= size && had / 2 <= size)
+		return p;
+	void *grown = wb_alloc(size);
+
+	memcpy(grown, p ? p : "", had < size ? had : size);
+	wb_wiped_free(p);
+	return grown;
+}
+
+char *wb_wiped_strdup(const char *s)
+{
+	return wb_strdup(s);
 }
 
 void *wb_alloc_checked(uint64_t size, uint64_t limit, const char *what, struct wb_err *err)

@@ -33,6 +33,14 @@ char *wb_strndup(const char *s, size_t n);
 char *wb_asprintf(const char *fmt, ...) WB_PRINTF(1, 2);
 char *wb_vasprintf(const char *fmt, va_list ap);
 
+/* For libraries that take allocators (libcurl, jansson) and put secrets into what they get: as the
+ * C library's, but memory is wiped before it is given back. */
+void *wb_wiped_alloc(size_t size);
+void *wb_wiped_calloc(size_t n, size_t size);
+void *wb_wiped_realloc(void *p, size_t size);
+char *wb_wiped_strdup(const char *s);
+void wb_wiped_free(void *p);
+
 /* A size from outside: NULL and err (WB_ERR_LIMIT, naming what) when size > limit. */
 void *wb_alloc_checked(uint64_t size, uint64_t limit, const char *what, struct wb_err *err);
 

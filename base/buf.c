@@ -35,7 +35,7 @@ int wb_buf_add(struct wb_buf *b, const void *p, size_t n, struct wb_err *err)
 	if (b->len + n + 1 > b->cap) {
 		size_t cap = b->cap * 2 > b->len + n + 1 ? b->cap * 2 : b->len + n + 1;
 
-		b->data = wb_realloc(b->data, cap, 1);
+		b->data = wb_wiped_realloc(b->data, cap);
 		b->cap = cap;
 	}
 	if (n)

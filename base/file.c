@@ -235,19 +235,26 @@ int wb_sync_all(const char *dir, struct wb_err *err)
 static int read_to_end(struct wb_buf *out, int fd, const char *path, struct wb_err *err)
 {
 	char chunk[65536];
+	size_t used = 0;
+	int rc = 0;
 
-	for (;;) {
+	while (!rc) {
 		ssize_t n = read(fd, chunk, sizeof(chunk));
 
 		if (n == 0)
-			return 0;
+			break;
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return wb_err_sys(err, errno, "cannot read \"%s\"", path);
+		if (n < 0) {
+			rc = wb_err_sys(err, errno, "cannot read \"%s\"", path);
+			break;
+		}
+		used = (size_t)n > used ? (size_t)n : used;
 		if (wb_buf_add(out, chunk, (size_t)n, err))
-			return wb_err_wrap(err, "\"%s\"", path);
+			rc = wb_err_wrap(err, "\"%s\"", path);
 	}
+	explicit_bzero(chunk, used); /* it may have been a file of credentials */
+	return rc;
 }
 
 int wb_file_read(struct wb_buf *out, const char *path, struct wb_err *err)

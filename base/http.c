@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/http_internal.h"
 #include "base/log.h"
+#include "base/sealed.h"
 #include "base/text.h"
 #include "wbuild_version.h"
 
@@ -45,6 +46,21 @@ static void register_password(const char *proxy)
 			"proxy password", colon + 1, (size_t)(at - colon - 1), false));
 }
 
+static char *sealed_copy(const char *text)
+{
+	size_t n = text ? strlen(text) + 1 : 0;
+	char *copy = text ? wb_sealed_alloc(n) : NULL;
+
+	if (copy)
+		memcpy(copy, text, n);
+	return copy;
+}
+
+static void sealed_free(char *text)
+{
+	wb_sealed_free(text, text ? strlen(text) + 1 : 0);
+}
+
 static void proxies_find(struct wb_http *h)
 {
 	static const char *const https[] = {
@@ -55,8 +71,8 @@ static void proxies_find(struct wb_http *h)
 
 	register_password(env_first(https));
 	register_password(env_first(http));
-	h->proxy_https = wb_strdup(env_first(https));
-	h->proxy_http = wb_strdup(env_first(http));
+	h->proxy_https = sealed_copy(env_first(https));
+	h->proxy_http = sealed_copy(env_first(http));
 	h->no_proxy = wb_strdup(env_first(none));
 }
 
@@ -95,7 +111,8 @@ static void opts_fill(struct wb_http_opts *o)
 
 struct wb_http *wb_http_new(const struct wb_http_opts *opts, struct wb_err *err)
 {
-	if (curl_global_init(CURL_GLOBAL_DEFAULT)) {
+	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, wb_wiped_alloc, wb_wiped_free,
+		    wb_wiped_realloc, wb_wiped_strdup, wb_wiped_calloc)) {
 		wb_err_set(err, WB_ERR_NET, "libcurl does not start");
 		return NULL;
 	}
@@ -180,8 +197,8 @@ void wb_http_free(struct wb_http *h)
 	free(h->ca_blob.data);
 	free(h->ca_file);
 	free(h->user_agent);
-	free(h->proxy_http);
-	free(h->proxy_https);
+	sealed_free(h->proxy_http);
+	sealed_free(h->proxy_https);
 	free(h->no_proxy);
 	free(h);
 	curl_global_cleanup();

@@ -48,6 +48,12 @@ static enum shape look_over(const char *p, size_t n)
 	return bytes > BRACKETS_BYTES_MAX && bytes / DENSITY_MAX > n ? DENSE : FINE;
 }
 
+/* Secrets come as JSON, and as answers of token servers: nothing of a tree stays in free memory. */
+__attribute__((constructor)) static void wipe_what_is_freed(void)
+{
+	json_set_alloc_funcs(wb_wiped_alloc, wb_wiped_free);
+}
+
 json_t *wb_json_parse(const char *p, size_t n, const char *what, struct wb_err *err)
 {
 	json_error_t e;

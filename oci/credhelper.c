@@ -134,7 +134,10 @@ static int collect(
 			return wb_err_sys(err, errno, "reading from \"%s\"", program);
 		if (n == 0)
 			return 0;
-		if (n > 0 && wb_buf_add(reply, block, (size_t)n, err))
+		int rc = n > 0 ? wb_buf_add(reply, block, (size_t)n, err) : 0;
+
+		explicit_bzero(block, n > 0 ? (size_t)n : 0);
+		if (rc)
 			return -1;
 	}
 }
