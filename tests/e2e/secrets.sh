@@ -130,6 +130,8 @@ for m in "${modes[@]}"; do
 	before=$requests i=0
 	for one in "${sources[@]}"; do
 		read -r source secret <<<"$one"
+		# a file that is never what was announced is tried again and again, for half a minute
+		[ -n "${WBUILD_TEST_FULL:-}" ] || [ "$m $source" != "ok $ECHO/private/one.bin" ] || continue
 		# the form of progress in turn, all of them in the full test
 		i=$((i + 1))
 		for ((k = 0; k < ${#forms[@]}; k++)); do
@@ -138,7 +140,7 @@ for m in "${modes[@]}"; do
 		done
 	done
 	mode "$m"
-	[ $((requests - before)) -ge ${#sources[@]} ] || t_fail "only $((requests - before)) requests"
+	[ $((requests - before)) -ge $i ] || t_fail "only $((requests - before)) requests"
 done
 
 # pushing AUTH-JSON: to a registry that says everything back.
