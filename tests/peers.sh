@@ -33,6 +33,7 @@ peers_table() {
 	buildctl        go  github.com/moby/buildkit                     v0.32.2 cmd/buildctl
 	buildkitd       go  github.com/moby/buildkit                     v0.32.2 cmd/buildkitd
 	buildx          go  github.com/docker/buildx                     v0.36.1 cmd/buildx
+	s5cmd           go  github.com/peak/s5cmd/v2                     v2.3.0  .
 	umoci           go  github.com/opencontainers/umoci              v0.6.0  cmd/umoci
 	modctl          go  github.com/modelpack/modctl                  v0.2.2  .
 	axe-core        npm axe-core                                     4.14.1  axe-core/axe.min.js

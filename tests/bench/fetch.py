@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""Downloads from the stand-in hub, timed: wbuild ($WBUILD), curl, and the hub's client ($HF).
+"""Downloads, timed: wbuild ($WBUILD), curl, aria2c and the hub's client ($HF) from the stand-in hub;
+wbuild, rclone and s5cmd ($S5CMD) from an object store ($VERSITYGW).
 
-    fetch.py [--gib 4] [--runs 3] [--dir /dev/shm] [--only plain|limited]
+    fetch.py [--gib 4] [--runs 3] [--dir /dev/shm] [--only plain|limited|store]
 
-plain: eight files; wbuild checks every byte, curl and the client do not. limited: one file, and the
-server gives each connection a fixed rate; curl asks for sixteen ranges of it at once. Tools take
-turns, so that a noisy minute hits all of them. A line of JSON for each run, then one for each tool
+plain: eight files; wbuild checks every byte, the others do not. The hub offers no xet, so that the
+client does without in either of its rows. limited: one file, and the server gives each connection a
+fixed rate; curl asks for sixteen ranges of it at once, aria2c for as many. store: the eight files
+from a bucket. Tools take turns, so that a noisy minute hits all of them. A line of JSON for each run, then one for each tool
 with its median and the median of how much of its time in the same turn wbuild took. Targets: plain, at most 1.2 times
-curl's and half of the client's; limited, at most 1.2 times curl's."""
+curl's and half of the client's; limited, at most 1.2 times curl's; the others have none."""
 import argparse
 import json
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -50,6 +53,37 @@ class Hub:
         return list(files)
 
 
+class Store:
+    """A bucket "store" in versitygw, over the files of a folder."""
+
+    def __init__(self, folder, names):
+        files, side = os.path.join(folder, "s3", "store"), os.path.join(folder, "side")
+        os.makedirs(files)
+        os.makedirs(side)
+        for i, name in enumerate(names):
+            os.link(os.path.join(folder, f"plain-{i}"), os.path.join(files, name))
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.env = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench-secret",
+                    "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_S3": self.url,
+                    "S3_ENDPOINT_URL": self.url, "RCLONE_S3_ENDPOINT": self.url,
+                    "RCLONE_S3_PROVIDER": "Other", "RCLONE_S3_ENV_AUTH": "true",
+                    "RCLONE_CONFIG": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
+        self.process = subprocess.Popen(
+            [os.environ["VERSITYGW"], "--quiet", "--port", f"127.0.0.1:{port}", "posix",
+             "--sidecar", side, os.path.dirname(files)],
+            env=dict(os.environ, ROOT_ACCESS_KEY="bench", ROOT_SECRET_KEY="bench-secret"),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(100):
+            time.sleep(0.1)
+            with socket.socket() as s:
+                if s.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+        sys.exit("the object store does not answer")
+
+
 def timed(command, out, env, size):
     """A run into a fresh folder. Memory that was never used is slow the first time: every run finds as
     much as it needs just given back."""
@@ -76,16 +110,42 @@ def curl(urls):
     return command
 
 
-def commands(case, hub, names, size):
-    url = f"{hub.url}/bench/{case}/resolve/main/"
+def aria2c(folder, urls):
+    listed = os.path.join(folder, "aria2c.txt")
+    with open(listed, "w", encoding="ascii") as f:
+        f.writelines(f"{url}\n  out=f{i}\n" for i, url in enumerate(urls))
+    return ["aria2c", "-q", "-j8", "-x16", "-s16", "-k1M", "--file-allocation=none", "--no-conf",
+            "-i", listed]
+
+
+def store_commands(hub):
+    result = {"wbuild": wbuild(hub, "store", "s3://store")}
+    if shutil.which("rclone"):
+        result["rclone"] = ["rclone", "copy", "-q", "--transfers", "8", ":s3:store", "."]
+    if os.environ.get("S5CMD"):
+        result["s5cmd"] = [os.environ["S5CMD"], "--log", "error", "cp", "s3://store/*", "."]
+    return result
+
+
+def wbuild(hub, case, source):
     truss = os.path.join(hub.folder, "truss-" + case)
     os.makedirs(truss, exist_ok=True)
     with open(os.path.join(truss, "config.yaml"), "w", encoding="ascii") as f:
-        f.write(f"weights:\n  - source: hf://bench/{case}\n    mount_location: /m\n")
-    result = {"wbuild": [os.environ["WBUILD"], "fetch", "-q", "--cache-dir", "cache", truss]}
+        f.write(f"weights:\n  - source: {source}\n    mount_location: /m\n")
+    return [os.environ["WBUILD"], "fetch", "-q", "--cache-dir", "cache", truss]
+
+
+def commands(case, hub, names, size):
+    url = f"{hub.url}/bench/{case}/resolve/main/"
+    if case == "store":
+        return store_commands(hub)
+    result = {"wbuild": wbuild(hub, case, f"hf://bench/{case}")}
+    if shutil.which("aria2c"):
+        result["aria2c"] = aria2c(hub.folder, [url + n for n in names])
     if case == "plain":
         result["curl"] = curl([(url + n, None) for n in names])
         result["hf"] = [os.environ["HF"], "download", "bench/plain", "--quiet"]
+        result["hf, no xet"] = ["env", "HF_HUB_DISABLE_XET=1"] + result["hf"]
     else:
         part = size // 16
         result["curl"] = curl([(url + names[0], f"{i * part}-{(i + 1) * part - 1}")
@@ -93,10 +153,11 @@ def commands(case, hub, names, size):
     return result
 
 
-def compare(case, hub, names, size, args):
+def compare(case, hub, names, size, args, more=None):
     out = os.path.join(hub.folder, "out")
-    env = dict(os.environ, HF_ENDPOINT=hub.url, HF_HOME=os.path.join(out, "hf"),
+    env = dict(os.environ, **(more or {}), HF_ENDPOINT=hub.url, HF_HOME=os.path.join(out, "hf"),
                HF_TOKEN_PATH="/nonexistent", LC_ALL="C")
+    env.pop("AWS_CA_BUNDLE", None)  # rclone takes none
     tools = commands(case, hub, names, size)
     seen = {tool: [] for tool in tools}
     for run in range(args.runs):
@@ -114,8 +175,8 @@ def compare(case, hub, names, size, args):
         if tool != "wbuild":
             takes = statistics.median(ours["wall"] / its["wall"]
                                       for ours, its in zip(seen["wbuild"], results))
-            row.update(wbuild_takes=round(takes, 3), target=TARGETS[case, tool])
-            met &= takes <= TARGETS[case, tool]
+            row.update(wbuild_takes=round(takes, 3), target=TARGETS.get((case, tool)))
+            met &= takes <= TARGETS.get((case, tool), takes)
         print(json.dumps(row), flush=True)
     return met
 
@@ -125,7 +186,7 @@ def main():
     ap.add_argument("--gib", type=float, default=4)
     ap.add_argument("--runs", type=int, default=3)
     ap.add_argument("--dir", default="/dev/shm")
-    ap.add_argument("--only", choices=["plain", "limited"])
+    ap.add_argument("--only", choices=["plain", "limited", "store"])
     args = ap.parse_args()
     met = True
     with tempfile.TemporaryDirectory(dir=args.dir) as folder:
@@ -134,8 +195,15 @@ def main():
             size = int(args.gib * (1 << 30)) // 8 * 8
             if args.only != "limited":
                 names = hub.commit("plain", [size // 8] * 8)
+            if args.only in (None, "plain"):
                 met &= compare("plain", hub, names, size, args)
-            if args.only != "plain":
+            if args.only in (None, "store") and os.environ.get("VERSITYGW"):
+                store = Store(folder, names)
+                try:
+                    met &= compare("store", hub, names, size, args, store.env)
+                finally:
+                    store.process.kill()
+            if args.only in (None, "limited"):
                 size = size // 4 // 16 * 16
                 names = hub.commit("limited", [size])
                 hub.tell("set", {"rate": RATE})

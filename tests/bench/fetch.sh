@@ -1,8 +1,9 @@
 #!/bin/bash
-# Measures downloads side by side: wbuild, curl's plain parallel download (no checksum), and the
-# hub's own client with its default settings, all from the stand-in hub on loopback.
+# Measures downloads side by side, on loopback: wbuild, curl's plain parallel download (no checksum),
+# aria2c, and the hub's own client with its default settings and without xet, from the stand-in hub;
+# wbuild, rclone and s5cmd from an object store. A peer that cannot be had is left out.
 #
-#	tests/bench/fetch.sh [--gib N] [--runs N] [--dir DIR]
+#	tests/bench/fetch.sh [--gib N] [--runs N] [--dir DIR] [--only plain|limited|store]
 #
 # Prints a line of JSON for each run and each median; exit status 1 when a target is missed (see
 # fetch.py). DIR (/dev/shm) needs room for two copies.
@@ -18,5 +19,7 @@ if [ -z "${WBUILD:-}" ]; then
 fi
 export WBUILD
 HF=$(tests/peers.sh huggingface_hub)/bin/hf
-export HF
+S5CMD=$(tests/peers.sh s5cmd || true)
+VERSITYGW=$(tests/peers.sh versitygw || true)
+export HF S5CMD VERSITYGW
 exec python3 tests/bench/fetch.py "$@"
