@@ -116,7 +116,7 @@ bool wb_read_int(int64_t *out, const struct wb_read *r, const char *key)
 
 	if (!n)
 		return false;
-	if (n->kind == WB_YAML_SCALAR && wb_yaml_type(n) == WB_YAML_INT && wb_yaml_int(out, n))
+	if (n->kind == WB_YAML_SCALAR && wb_yaml_int(out, n))
 		return true;
 	if (n->kind == WB_YAML_SCALAR && wb_parse_u64(&v, n->text) && v <= INT64_MAX) {
 		*out = (int64_t)v;

@@ -192,6 +192,8 @@ static bool sexagesimal(uint64_t *out, const char *s)
 
 bool wb_yaml_int(int64_t *out, const struct wb_yaml_node *n)
 {
+	if (wb_yaml_type(n) != WB_YAML_INT)
+		return false; /* what follows relies on its form */
 	wb_autofree char *clean = without_underscores(n->text);
 	const char *s = skip_sign(clean);
 	bool negative = *clean == '-';

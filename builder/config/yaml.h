@@ -59,8 +59,9 @@ enum wb_yaml_type {
 enum wb_yaml_type wb_yaml_type(const struct wb_yaml_node *scalar);
 const char *wb_yaml_type_name(const struct wb_yaml_node *node); /* "a string", "a list", … */
 bool wb_yaml_is_null(const struct wb_yaml_node *node);
-/* The values of scalars of that type; false when the number does not fit. */
+/* The values of scalars of that type. */
 bool wb_yaml_bool(const struct wb_yaml_node *scalar);
+/* False when it is no integer, or does not fit. */
 bool wb_yaml_int(int64_t *out, const struct wb_yaml_node *scalar);
 /* What Python's str() gives for the loaded value, but "true" and "false" for booleans: how
  * environment variables are coerced. Times and numbers beyond 64 bits stay as written. */

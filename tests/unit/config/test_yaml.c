@@ -130,6 +130,7 @@ static void test_scalar_types(void **state)
 		{"0o17", WB_YAML_STRING, "0o17"},
 		{"1:30", WB_YAML_INT, "90"},
 		{"1:60", WB_YAML_STRING, "1:60"},
+		{"1:a", WB_YAML_STRING, "1:a"},
 		{"0:30", WB_YAML_STRING, "0:30"},
 		{"-1:30:05", WB_YAML_INT, "-5405"},
 		{"99999999999999999999", WB_YAML_INT, "99999999999999999999"},
@@ -167,6 +168,11 @@ static void test_scalar_types(void **state)
 		if (!n || wb_yaml_type(n) != v[i].type || strcmp(str, v[i].str) != 0)
 			fail_msg("%s: type %d, \"%s\"", v[i].text, n ? (int)wb_yaml_type(n) : -1,
 				str ? str : "");
+		int64_t number;
+
+		/* ends, too, and gives no number for what is none */
+		if (wb_yaml_int(&number, n) && v[i].type != WB_YAML_INT)
+			fail_msg("%s: %lld", v[i].text, (long long)number);
 		done(&d);
 	}
 }
