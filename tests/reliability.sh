@@ -4,7 +4,7 @@
 # hardening, coverage. docs/reliability.md holds what it said last.
 #
 #	tests/reliability.sh            everything; hours
-#	tests/reliability.sh --small    the same classes, sampled as in CI; some 15 minutes
+#	tests/reliability.sh --small    the same classes, sampled as in CI; half an hour
 cd "$(dirname "$0")/.." || exit 1
 case ${1:-} in
 --small) ;;
@@ -14,4 +14,4 @@ case ${1:-} in
 	exit 2
 	;;
 esac
-exec tests/run.sh fuzz-replay fuzz hostile tests/e2e/secrets.sh fault coverage tests/static/hardening.sh
+exec tests/run.sh fuzz-replay fuzz hostile tests/e2e/secrets.sh fault coverage tests/static/release.sh tests/e2e/stub/seccomp.sh
