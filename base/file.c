@@ -372,6 +372,12 @@ int wb_mkdirs_durable(const char *path, mode_t mode, struct wb_err *err)
 	return make_dirs(path, mode, true, err);
 }
 
+struct dirent *wb_readdir(DIR *d)
+{
+	errno = 0;
+	return readdir(d);
+}
+
 static int remove_at(int parent, const char *name, struct wb_err *err)
 {
 	if (!unlinkat(parent, name, 0) || errno == ENOENT)
@@ -387,7 +393,7 @@ static int remove_at(int parent, const char *name, struct wb_err *err)
 		wb_closep(&fd);
 		return -1;
 	}
-	for (struct dirent *e; !rc && (errno = 0, e = readdir(d));)
+	for (struct dirent *e; !rc && (e = wb_readdir(d));)
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
 			rc = remove_at(fd, e->d_name, err);
 	if (!rc && errno)

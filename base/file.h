@@ -8,6 +8,7 @@
 #ifndef WB_BASE_FILE_H
 #define WB_BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -72,6 +73,9 @@ int wb_mkdirs(const char *path, mode_t mode, struct wb_err *err);
 /* The same, and the new directories' names are durable: for what must be there after a power loss,
  * which a synced file in a directory that is lost is not. */
 int wb_mkdirs_durable(const char *path, mode_t mode, struct wb_err *err);
+/* readdir(3) that can be told apart: at the end NULL and errno 0, else NULL and errno what failed.
+ */
+struct dirent *wb_readdir(DIR *d);
 /* Removes a tree; does not follow links, stays on its file system's names below path. */
 int wb_remove_tree(const char *path, struct wb_err *err);
 /* src to dst as cheaply as the file system can: reflink, else hard link when allowed, else

@@ -309,7 +309,7 @@ static bool url_is_private(const char *url)
 	autourl *u = url_parse(url);
 	autocurl *host = url_part(u, CURLUPART_HOST, 0);
 	struct in6_addr v6;
-	uint32_t v4;
+	uint32_t v4 = 0;
 
 	switch (host ? host_address(host, &v4, &v6) : 0) {
 	case 4: return v4_private(v4, false);

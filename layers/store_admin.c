@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cancel.h"
+#include "base/file.h"
 #include "base/path.h"
 #include "base/pool.h"
 #include "base/sha256.h"
@@ -37,7 +38,7 @@ static int each_file(const char *dir, file_fn *each, void *arg, struct wb_err *e
 
 	if (!d)
 		return errno == ENOENT ? 0 : wb_err_sys(err, errno, "cannot read \"%s\"", dir);
-	for (struct dirent *e; !rc && (errno = 0, e = readdir(d));) {
+	for (struct dirent *e; !rc && (e = wb_readdir(d));) {
 		wb_autofree char *path = wb_path_join(dir, e->d_name);
 		struct stat st;
 
@@ -200,7 +201,7 @@ static int sweep_folders(const char *dir, struct sweep *sweep, struct wb_err *er
 
 	if (!d)
 		return errno == ENOENT ? 0 : wb_err_sys(err, errno, "cannot read \"%s\"", dir);
-	for (struct dirent *e; !rc && (errno = 0, e = readdir(d));) {
+	for (struct dirent *e; !rc && (e = wb_readdir(d));) {
 		wb_autofree char *path = wb_path_join(dir, e->d_name);
 
 		if (e->d_name[0] != '.')

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/path.h"
 #include "base/text.h"
 #include "layers/verify_impl.h"
@@ -93,7 +94,7 @@ static int walk(struct verify *v, int fd, const char *path, unsigned depth, stru
 		close(fd);
 		return 0;
 	}
-	while (!rc && (errno = 0, entry = readdir(d)))
+	while (!rc && (entry = wb_readdir(d)))
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
 			rc = visit(v, dirfd(d), path, entry->d_name, depth, err);
 	if (!rc && errno)

@@ -260,7 +260,7 @@ static int check_free(const char *path, struct wb_err *err)
 
 	if (!dir)
 		return wb_err_sys(err, errno, "cannot open the folder \"%s\"", path);
-	for (struct dirent *e; !rc && (errno = 0, e = readdir(dir));) {
+	for (struct dirent *e; !rc && (e = wb_readdir(dir));) {
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
 			!strcmp(e->d_name, "blobs") || wb_str_starts(e->d_name, ".wbtmp."))
 			continue;

@@ -143,8 +143,7 @@ static int read_names(struct names *out, const char *path, struct wb_err *err)
 
 	if (!d)
 		return wb_err_sys(err, errno, "cannot read the folder \"%s\"", path);
-	errno = 0;
-	for (struct dirent *e; (e = readdir(d));)
+	for (struct dirent *e; (e = wb_readdir(d));)
 		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
 			*wb_vec_push(&out->list) = wb_strdup(e->d_name);
 	int failed = errno;

@@ -45,7 +45,7 @@ static int link_children(const char *target, const char *path, unsigned depth, s
 
 	if (!d)
 		return wb_err_sys(err, errno, "cannot read \"%s\"", target);
-	while (!rc && (errno = 0, entry = readdir(d))) {
+	while (!rc && (entry = wb_readdir(d))) {
 		struct stat st;
 
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
