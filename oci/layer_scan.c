@@ -17,10 +17,12 @@
 #define HEADERS_MAX (8u << 20)
 #define GZIP_MOST 1100 /* times smaller, and no more */
 
-/* A blob whose first bytes were looked at. What is inside stays its owner's. */
+/* A blob whose first bytes were looked at, and whose errors name it. What is inside stays its
+ * owner's. */
 struct peeked {
 	struct wb_reader base;
 	struct wb_reader *inner;
+	const char *what;
 	uint8_t head[MAGIC];
 	size_t at, n;
 };
@@ -31,7 +33,8 @@ static int peeked_read(struct wb_reader *r, void *p, size_t n, size_t *got, stru
 	size_t left = k->n - k->at;
 
 	if (!left)
-		return wb_reader_read(k->inner, p, n, got, err);
+		return wb_reader_read(k->inner, p, n, got, err) ? wb_err_wrap(err, "%s", k->what)
+		                                                : 0;
 	*got = n < left ? n : left;
 	memcpy(p, k->head + k->at, *got);
 	k->at += *got;
@@ -42,14 +45,14 @@ static void peeked_close(struct wb_reader *r)
 {
 }
 
-static int peek(struct peeked *k, struct wb_reader *inner, struct wb_err *err)
+static int peek(struct peeked *k, struct wb_reader *inner, const char *what, struct wb_err *err)
 {
 	size_t got;
 
-	*k = (struct peeked){.base = {peeked_read, peeked_close}, .inner = inner};
+	*k = (struct peeked){.base = {peeked_read, peeked_close}, .inner = inner, .what = what};
 	do {
 		if (wb_reader_read(inner, k->head + k->n, MAGIC - k->n, &got, err))
-			return -1;
+			return wb_err_wrap(err, "%s", what);
 		k->n += got;
 	} while (got && k->n < MAGIC);
 	return 0;
@@ -58,7 +61,8 @@ static int peek(struct peeked *k, struct wb_reader *inner, struct wb_err *err)
 /* libarchive pulls from a wb_reader; the first error is kept, because libarchive's own text would
  * hide it. */
 struct source {
-	struct wb_reader *reader; /* of the plain tar */
+	struct wb_reader *reader; /* of the plain tar; its errors name the blob */
+	const char *what;
 	uint8_t *buf;
 	uint64_t count, limit, expanded_max; /* limit: for now */
 	struct wb_err error;
@@ -67,10 +71,10 @@ struct source {
 static int too_much(struct source *s, struct wb_err *err)
 {
 	if (s->count > s->expanded_max)
-		return wb_err_set(err, WB_ERR_LIMIT, "it expands to more than %s",
+		return wb_err_set(err, WB_ERR_LIMIT, "%s: it expands to more than %s", s->what,
 			wb_size_text(s->expanded_max).s);
-	return wb_err_set(err, WB_ERR_LIMIT, "the headers of one entry are larger than %s",
-		wb_size_text(HEADERS_MAX).s);
+	return wb_err_set(err, WB_ERR_LIMIT, "%s: the headers of one entry are larger than %s",
+		s->what, wb_size_text(HEADERS_MAX).s);
 }
 
 static la_ssize_t pull(struct archive *a, void *arg, const void **p)
@@ -118,16 +122,15 @@ static enum wb_layer_entry_type entry_type(struct archive_entry *e)
 	}
 }
 
-static int read_error(
-	const struct source *s, struct archive *a, const char *what, struct wb_err *err)
+static int read_error(const struct source *s, struct archive *a, struct wb_err *err)
 {
 	if (s->error.code) {
 		*err = s->error;
-		return wb_err_wrap(err, "%s", what);
+		return -1;
 	}
 	const char *text = archive_error_string(a);
 
-	return wb_err_set(err, WB_ERR_FORMAT, "%s: not a readable tar: %s", what,
+	return wb_err_set(err, WB_ERR_FORMAT, "%s: not a readable tar: %s", s->what,
 		text ? text : "unknown reason");
 }
 
@@ -147,8 +150,8 @@ static void fill_entry(struct wb_layer_entry *out, struct archive_entry *e, char
 	};
 }
 
-static int pass_data(struct archive *a, const struct source *s, const char *what,
-	const struct wb_layer_visitor *v, struct wb_err *err)
+static int pass_data(struct archive *a, const struct source *s, const struct wb_layer_visitor *v,
+	struct wb_err *err)
 {
 	wb_autofree char *buf = wb_alloc(READ_SIZE);
 
@@ -158,7 +161,7 @@ static int pass_data(struct archive *a, const struct source *s, const char *what
 		if (n == 0)
 			return 0;
 		if (n < 0)
-			return read_error(s, a, what, err);
+			return read_error(s, a, err);
 		if (wb_cancel_check(err) || v->data(v->arg, buf, (size_t)n, err))
 			return -1;
 	}
@@ -166,7 +169,7 @@ static int pass_data(struct archive *a, const struct source *s, const char *what
 
 /* The next entry. 1: there is none. */
 static int next_entry(struct archive_entry **e, struct archive *a, struct source *s, bool first,
-	const char *what, struct wb_err *err)
+	struct wb_err *err)
 {
 	/* What is left of the one before is not header. */
 	s->limit = UINT64_MAX;
@@ -178,55 +181,53 @@ static int next_entry(struct archive_entry **e, struct archive *a, struct source
 		s->limit = UINT64_MAX;
 	}
 	if (s->error.code || (rc != ARCHIVE_OK && rc != ARCHIVE_WARN && rc != ARCHIVE_EOF))
-		return read_error(s, a, what, err);
+		return read_error(s, a, err);
 	return rc == ARCHIVE_EOF;
 }
 
-static int scan(struct archive *a, struct source *s, const char *what,
-	const struct wb_layer_visitor *v, struct wb_err *err)
+static int scan(
+	struct archive *a, struct source *s, const struct wb_layer_visitor *v, struct wb_err *err)
 {
 	struct archive_entry *e;
 
 	for (uint64_t n = 0;; n++) {
 		struct wb_layer_entry entry;
-		int rc = next_entry(&e, a, s, n == 0, what, err);
+		int rc = next_entry(&e, a, s, n == 0, err);
 
 		if (rc)
 			return rc < 0 ? -1 : 0;
 		if (n == WB_LAYER_ENTRIES_MAX)
-			return wb_err_set(err, WB_ERR_LIMIT, "%s: more than %d entries", what,
+			return wb_err_set(err, WB_ERR_LIMIT, "%s: more than %d entries", s->what,
 				WB_LAYER_ENTRIES_MAX);
 		wb_autofree char *name = wb_strdup(archive_entry_pathname(e));
 
 		if (!name)
-			return wb_err_set(err, WB_ERR_FORMAT, "%s: an entry without a name", what);
+			return wb_err_set(
+				err, WB_ERR_FORMAT, "%s: an entry without a name", s->what);
 		fill_entry(&entry, e, name);
 		if (wb_cancel_check(err) || v->entry(v->arg, &entry, err))
 			return -1;
-		if (v->data && entry.type == WB_LAYER_ENTRY_FILE && pass_data(a, s, what, v, err))
+		if (v->data && entry.type == WB_LAYER_ENTRY_FILE && pass_data(a, s, v, err))
 			return -1;
 	}
 }
 
 /* libarchive stops at the end of the tar; the reader verifies at the end of the blob. */
-static int drain(struct source *s, const char *what, struct wb_err *err)
+static int drain(struct source *s, struct wb_err *err)
 {
 	size_t got;
 
 	do {
 		if (wb_reader_read(s->reader, s->buf, READ_SIZE, &got, err))
-			return wb_err_wrap(err, "%s", what);
+			return -1;
 		s->count += got;
-		if (s->count > s->expanded_max) {
-			too_much(s, err);
-			return wb_err_wrap(err, "%s", what);
-		}
+		if (s->count > s->expanded_max)
+			return too_much(s, err);
 	} while (got);
 	return 0;
 }
 
-static int scan_plain(
-	struct source *s, const char *what, const struct wb_layer_visitor *v, struct wb_err *err)
+static int scan_plain(struct source *s, const struct wb_layer_visitor *v, struct wb_err *err)
 {
 	struct archive *a = archive_read_new();
 	int rc;
@@ -234,18 +235,26 @@ static int scan_plain(
 	archive_read_support_format_tar(a);
 	archive_read_support_format_empty(a);
 	if (archive_read_open(a, s, NULL, pull, NULL) != ARCHIVE_OK)
-		rc = read_error(s, a, what, err);
+		rc = read_error(s, a, err);
 	else
-		rc = scan(a, s, what, v, err);
+		rc = scan(a, s, v, err);
 	archive_read_free(a);
-	if (!rc)
-		return drain(s, what, err);
-	/* Bytes that cannot be read as a tar are often not the blob's own: say that instead. */
-	struct wb_err why = WB_ERR_INIT;
+	return rc ? rc : drain(s, err);
+}
 
-	if (err->code == WB_ERR_FORMAT && drain(s, what, &why) && why.code == WB_ERR_INTEGRITY)
-		*err = why;
-	return rc;
+/* Bytes that cannot be read as a tar, or expanded, are often not the blob's own: say that instead,
+ * which only the end of the blob tells. */
+static void judge_blob(struct wb_reader *blob, uint8_t *buf, struct wb_err *err)
+{
+	struct wb_err why = WB_ERR_INIT;
+	size_t got = 1;
+
+	while (got)
+		if (wb_reader_read(blob, buf, READ_SIZE, &got, &why)) {
+			if (why.code == WB_ERR_INTEGRITY)
+				*err = why;
+			return;
+		}
 }
 
 uint64_t wb_layer_expansion(uint64_t blob_size, uint64_t free)
@@ -263,15 +272,21 @@ int wb_layer_scan(struct wb_reader *r, const char *what, uint64_t expanded_max,
 	wb_autofree uint8_t *buf = wb_alloc_pages(READ_SIZE);
 	struct peeked peeked;
 
-	if (peek(&peeked, r, err))
-		return wb_err_wrap(err, "%s", what);
+	if (peek(&peeked, r, what, err))
+		return -1;
 	WB_AUTO(wb_reader_closep)
 	struct wb_reader *plain =
 		wb_reader_inflate(&peeked.base, wb_coding_sniff(peeked.head, peeked.n), what, err);
-	struct source s = {
-		.reader = plain, .buf = buf, .limit = HEADERS_MAX, .expanded_max = expanded_max};
+	struct source s = {.reader = plain,
+		.what = what,
+		.buf = buf,
+		.limit = HEADERS_MAX,
+		.expanded_max = expanded_max};
+	int rc = plain ? scan_plain(&s, v, err) : -1;
 
-	return plain ? scan_plain(&s, what, v, err) : -1;
+	if (rc && err->code == WB_ERR_FORMAT)
+		judge_blob(&peeked.base, buf, err);
+	return rc;
 }
 
 /* --- one file ----------------------------------------------------------------------------- */
