@@ -77,8 +77,10 @@ struct wb_store *wb_store_open(const char *path, struct wb_err *err)
 	wb_autofree char *lock = wb_path_join(dir, "lock");
 	struct wb_store s = {.lock = WB_LOCK_INIT};
 
-	if (make_folders(dir, err) || check_version(dir, err) ||
-		wb_lock_acquire(&s.lock, lock, false, err)) {
+	/* prune takes the temporaries of whoever holds no lock for leftovers */
+	if (make_folders(dir, err) || wb_lock_acquire(&s.lock, lock, false, err) ||
+		check_version(dir, err)) {
+		wb_lock_release(&s.lock);
 		wb_err_wrap(err, "content store \"%s\"", dir);
 		return NULL;
 	}
