@@ -25,9 +25,23 @@ if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
 		-Wtautological-compare -Wunreachable-code-aggressive -Wunused-macros)
 endif()
 if(NOT WBUILD_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
-	target_compile_options(wbuild_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+	target_compile_options(wbuild_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 endif()
-target_link_options(wbuild_flags INTERFACE -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed)
+# What the compiler can put in the way of somebody who found a fault; tests/static/release.sh looks
+# at the result.
+target_compile_options(wbuild_flags INTERFACE -fstack-clash-protection)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$")
+	target_compile_options(wbuild_flags INTERFACE -fcf-protection=full)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+	target_compile_options(wbuild_flags INTERFACE -mbranch-protection=standard)
+endif()
+target_link_options(wbuild_flags INTERFACE -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+	-Wl,-z,separate-code -Wl,--as-needed)
+# A release does not tell where it was built, so that it is the same wherever that is.
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+	target_compile_options(wbuild_flags INTERFACE -ffile-prefix-map=${CMAKE_BINARY_DIR}=build
+		-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+endif()
 if(WBUILD_SANITIZE)
 	target_compile_options(wbuild_flags INTERFACE -fsanitize=${WBUILD_SANITIZE}
 		-fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -52,11 +52,15 @@ function(wb_cross_stub arch prefix)
 			OR WBUILD_COVERAGE)
 		return()
 	endif()
-	set(flags -std=gnu17 -O2 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_FORTIFY_SOURCE=2
-		-fstack-protector-strong -ffunction-sections -fdata-sections -static-pie -fPIE -s
-		-Wl,--gc-sections,-z,relro,-z,now -pthread)
+	set(flags -std=gnu17 -O2 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_FORTIFY_SOURCE=3
+		-fstack-protector-strong -fstack-clash-protection -ffunction-sections
+		-fdata-sections -ffile-prefix-map=${CMAKE_BINARY_DIR}=build
+		-ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -static-pie -fPIE -s
+		-Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack,-z,separate-code -pthread)
 	if(arch STREQUAL arm64)
-		list(APPEND flags -march=armv8-a)
+		list(APPEND flags -march=armv8-a -mbranch-protection=standard)
+	else()
+		list(APPEND flags -fcf-protection=full)
 	endif()
 	# sha256_arm.c alone is compiled for the crypto extension (WbuildFlags.cmake)
 	set(arm_object "${CMAKE_BINARY_DIR}/stub/sha256_arm-${arch}.o")

