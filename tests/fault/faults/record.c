@@ -196,7 +196,9 @@ static void after(struct stop *s, void *arg)
 		break;
 	case K_SIZE: by_fd(r, s, "size"); break;
 	case K_RENAME: by_path(r, s, "rename"); break;
-	case K_LINK: by_path(r, s, is(s, "symlink") ? "symlink" : "link"); break;
+	case K_LINK:
+		by_path(r, s, is(s, "symlink") || is(s, "symlinkat") ? "symlink" : "link");
+		break;
 	case K_MKDIR: by_path(r, s, "mkdir"); break;
 	case K_UNLINK: by_path(r, s, "unlink"); break;
 	case K_META: meta(r, s); break;
