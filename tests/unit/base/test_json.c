@@ -123,12 +123,12 @@ static void writing_keeps_the_order(void **state)
 static char *repeated(const char *what, size_t times)
 {
 	size_t n = strlen(what);
-	char *text = wb_alloc(n * times + 3), *p = text;
+	char *text = wb_alloc(n * times + sizeof("[0]")), *p = text;
 
 	*p++ = '[';
 	for (size_t i = 0; i < times; i++, p += n)
 		memcpy(p, what, n);
-	memcpy(p, "0]", 3);
+	memcpy(p, "0]", sizeof("0]"));
 	return text;
 }
 
