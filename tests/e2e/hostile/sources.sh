@@ -75,8 +75,9 @@ reading hf names-empty 1 'error: '
 reading gs names-empty 0 '.|^$' # what stands for a folder
 hostile_run 'names'
 
+reading hf list-loop-empty '1 3' 'error: ' '0 1 3' # the slowest
 for kind in "${kinds[@]}"; do
-	for one in size-{larger,smaller,negative,overflow,text} digest loop-{one,two,empty} \
+	for one in size-{larger,smaller,negative,overflow,text} digest loop-{one,two} \
 		token-long json-{deep,text,utf8} xml-html endless-{body,space,headers} content-encoding-bomb \
 		redirect-{file,metadata,metadata-tls,self} error-control status-206; do
 		reading "$kind" "list-$one" '1 3' 'error: ' '0 1 3'
@@ -95,8 +96,13 @@ for kind in s3 azure; do
 	done
 done
 reading s3 list-xml-no-size 1 'error: '
-[ ! "$H_FULL" ] || for kind in "${kinds[@]}"; do reading "$kind" list-loop-files 1 'error: '; done
-H_JOBS=6 hostile_run 'listings'
+if [ "$H_FULL" ]; then # a thousand pages each
+	for kind in "${kinds[@]}"; do
+		reading "$kind" list-loop-files 1 'error: '
+		[ "$kind" = hf ] || reading "$kind" list-loop-empty '1 3' 'error: ' '0 1 3'
+	done
+fi
+H_JOBS=20 hostile_run 'listings' # most of them wait
 
 for kind in "${kinds[@]}"; do
 	for one in other-bytes longer longer-undeclared shorter empty linked-etag linked-size wrong-part html \
@@ -105,5 +111,5 @@ for kind in "${kinds[@]}"; do
 	done
 done
 mkdir -p "$T_TMP/model-web"
-H_JOBS=6 hostile_run 'files'
+H_JOBS=32 hostile_run 'files'
 hostile_end
