@@ -3,10 +3,9 @@
 #include <fnmatch.h>
 #include <string.h>
 
-#define HINT                                                                                    \
-	"take it out and, if it was ever published, revoke it; --allow-secret \"%s\" packs it " \
-	"all "                                                                                  \
-	"the same"
+#define HINT                                                     \
+	"take it out and, if it was ever published, revoke it; " \
+	"--allow-secret \"%s\" packs it all the same"
 
 static bool let_through(const struct wb_guard *g, const char *path, bool form)
 {

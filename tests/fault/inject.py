@@ -26,6 +26,8 @@ import sys
 import threading
 import urllib.request
 
+from stored import blobs_of, digest_of, wrong_blobs
+
 WBUILD = os.environ["WBUILD"]
 FAULTS = os.environ["FAULTS"]
 BASE = os.environ["INJECT_DIR"]
@@ -60,24 +62,6 @@ SMALL_TWO = {"read", "write", "send", "recv", "copy"}  # short ones in the small
 SMALL_CALLS = 2
 
 
-def digest_of(path):
-    sha = hashlib.sha256()
-    with open(path, "rb") as f:
-        while part := f.read(1 << 20):
-            sha.update(part)
-    return sha.hexdigest()
-
-
-def wrong_blobs(folder):
-    """Files that are named by a digest, and it is not theirs."""
-    bad = []
-    for where, _, names in os.walk(folder):
-        if os.path.basename(where) == "sha256":
-            bad += [os.path.join(where, n) for n in names
-                    if re.fullmatch("[0-9a-f]{64}", n) and digest_of(os.path.join(where, n)) != n]
-    return bad
-
-
 def temporaries(folder):
     return [os.path.join(where, n) for where, _, names in os.walk(folder) for n in names
             if n.startswith(".wbtmp.")]
@@ -96,19 +80,6 @@ def tree(folder):
             elif os.path.isdir(path):
                 out[os.path.relpath(path, folder)] = "folder"
     return out
-
-
-def blobs_of(blobs, digest):
-    """Everything that an image in a layout needs."""
-    digest = digest.removeprefix("sha256:")
-    yield digest
-    with open(blobs + digest, encoding="utf-8") as f:
-        document = json.load(f)
-    for image in document.get("manifests", []):
-        yield from blobs_of(blobs, image["digest"])
-    if "config" in document:
-        for blob in [document["config"], *document["layers"]]:
-            yield blob["digest"].removeprefix("sha256:")
 
 
 class Scenario:

@@ -25,13 +25,14 @@ import concurrent.futures
 import hashlib
 import json
 import os
-import re
 import shutil
 import struct
 import subprocess
 import sys
 import threading
 import time
+
+from stored import blobs_of, digest_of, wrong_blobs
 
 WBUILD = os.environ["WBUILD"]
 FAULTS = os.environ["FAULTS"]
@@ -285,34 +286,6 @@ def other_boot(folder):
                 f.write(log)
 
 
-def digest_of(path):
-    with open(path, "rb") as f:
-        return hashlib.sha256(f.read()).hexdigest()
-
-
-def wrong_blobs(folder):
-    for where, _, names in os.walk(folder):
-        if os.path.basename(where) == "sha256":
-            for n in names:
-                if re.fullmatch("[0-9a-f]{64}", n) and digest_of(os.path.join(where, n)) != n:
-                    yield os.path.join(where, n)
-
-
-def blobs_of(blobs, digest):
-    """Everything that an image in a layout needs, as far as it is there."""
-    digest = digest.removeprefix("sha256:")
-    yield digest
-    if not os.path.exists(blobs + digest):
-        return
-    with open(blobs + digest, encoding="utf-8") as f:
-        document = json.load(f)
-    for image in document.get("manifests", []):
-        yield from blobs_of(blobs, image["digest"])
-    if "config" in document:
-        for blob in [document["config"], *document["layers"]]:
-            yield blob["digest"].removeprefix("sha256:")
-
-
 def run(d, argv):
     env = dict(os.environ, HOME=d + "/home", WBUILD_CACHE_DIR=d + "/cache")
     return subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -457,8 +430,8 @@ class Trial:
                     yield f"{i}-{data}-{names}", state, exited
 
     def check(self, d, exited):
-        if list(wrong_blobs(d)):
-            raise ValueError("wrong bytes under the name " + next(wrong_blobs(d)))
+        if bad := wrong_blobs(d):
+            raise ValueError("wrong bytes under the name " + bad[0])
         self.s.at_any_time(d)
         if exited and self.s.result(d) != self.s.want:
             raise ValueError(f"it had ended well, and now there is {str(self.s.result(d))[:500]}")
@@ -471,9 +444,8 @@ class Trial:
             raise ValueError(f"the next run ends with {p.returncode}: {p.stderr}")
         if self.s.result(d) != self.s.want:
             raise ValueError(f"the next run gives {str(self.s.result(d))[:500]}")
-        if list(wrong_blobs(d)):
-            raise ValueError("after the next run wrong bytes under the name " +
-                             next(wrong_blobs(d)))
+        if bad := wrong_blobs(d):
+            raise ValueError("after the next run wrong bytes under the name " + bad[0])
 
     def one(self, job):
         name, state, exited = job

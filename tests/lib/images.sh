@@ -47,3 +47,16 @@ podman_why_not() {
 	[ "$(id -u)" = 0 ] || { echo 'containers need root here'; return; }
 	command -v podman >/dev/null || echo 'podman is missing'
 }
+
+# podman_or_skip CASE: for a file that is about containers; ends it where none can be run.
+podman_or_skip() {
+	local why
+
+	why=$(podman_why_not)
+	if [ -n "$why" ]; then
+		t_case "$1"
+		t_skip "$why"
+		exit
+	fi
+	t_at_end podman_end
+}

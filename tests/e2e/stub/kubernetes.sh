@@ -18,13 +18,7 @@ else
 	t_missing kubernetes-validate
 fi
 
-why=$(podman_why_not)
-if [ -n "$why" ]; then
-	t_case 'the examples run'
-	t_skip "$why"
-	exit
-fi
-t_at_end podman_end
+podman_or_skip 'the examples run'
 
 # The weights image, the server's image, and the volumes that a kubelet would make.
 weights=$T_TMP/weights server=$T_TMP/server

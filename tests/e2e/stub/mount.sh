@@ -5,13 +5,7 @@
 t_use images
 t_use roots
 
-why=$(podman_why_not)
-if [ -n "$why" ]; then
-	t_case 'containers can be run'
-	t_skip "$why"
-	exit
-fi
-t_at_end podman_end
+podman_or_skip 'containers can be run'
 
 hub=/root/.cache/huggingface/hub
 commit=0123456789abcdef0123456789abcdef01234567
