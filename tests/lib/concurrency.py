@@ -180,6 +180,10 @@ class Concurrency:
             if p.returncode:
                 self.wrong(f"prune: {said}")
 
+    def victim(self, job):
+        """The job with a layout that only such builds write to: one that ends removes what killed ones left."""
+        return Job(job.name, job.folder, [f"type=oci,tar=false,dest={self.work}/victim"])
+
     def round(self):
         running = []
         for job in self.rng.sample(self.jobs, len(self.jobs)):
@@ -188,7 +192,7 @@ class Concurrency:
         for which in (signal.SIGKILL, signal.SIGTERM):
             job = self.rng.choice(self.jobs)
             # of its own output, and with more to do than the others
-            args = self.command(Job(job.name, job.folder, [f"type=oci,tar=false,dest={self.work}/victim"]), self.store)
+            args = self.command(self.victim(job), self.store)
             victim = self.start(args + ["--compression", "gzip", "--compression-level", "9"], "victim")
             time.sleep(self.rng.uniform(0.01, self.took))
             victim.send_signal(which)
@@ -250,6 +254,10 @@ class Concurrency:
         looker.join()
         for one in looker.wrong[:10]:
             self.wrong("the reader: " + one)
+        p = self.start(self.command(self.victim(self.jobs[0]), self.store))
+        said = self.end(p, "a build after the killed ones")
+        if p.returncode:
+            self.wrong(f"a build where others were killed: {p.returncode} {said}")
         p = self.start([WBUILD, "cache", "prune", "--all", "--cache-dir", self.store])
         self.end(p, "the last prune")
         left = [os.path.join(d, f) for s in ("blobs", "parts", "index", "locks")
