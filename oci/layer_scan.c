@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cancel.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "oci/inflate.h"
 
@@ -65,6 +66,7 @@ struct source {
 	const char *what;
 	uint8_t *buf;
 	uint64_t count, limit, expanded_max; /* limit: for now */
+	struct wb_sha256 *sha;               /* of all that was read, or NULL */
 	struct wb_err error;
 };
 
@@ -77,16 +79,23 @@ static int too_much(struct source *s, struct wb_err *err)
 		s->what, wb_size_text(HEADERS_MAX).s);
 }
 
+/* The next bytes of the tar, in s->buf; none at its end. */
+static int read_more(struct source *s, size_t *got, struct wb_err *err)
+{
+	if (wb_reader_read(s->reader, s->buf, READ_SIZE, got, err))
+		return -1;
+	if (s->sha)
+		wb_sha256_update(s->sha, s->buf, *got);
+	s->count += *got;
+	return s->count > s->limit || s->count > s->expanded_max ? too_much(s, err) : 0;
+}
+
 static la_ssize_t pull(struct archive *a, void *arg, const void **p)
 {
 	struct source *s = arg;
 	size_t got = 0;
-	int rc = wb_reader_read(s->reader, s->buf, READ_SIZE, &got, &s->error);
 
-	s->count += got;
-	if (!rc && (s->count > s->limit || s->count > s->expanded_max))
-		rc = too_much(s, &s->error);
-	if (rc) {
+	if (read_more(s, &got, &s->error)) {
 		archive_set_error(a, ARCHIVE_FATAL, "%s", s->error.text);
 		return -1;
 	}
@@ -217,12 +226,10 @@ static int drain(struct source *s, struct wb_err *err)
 {
 	size_t got;
 
+	s->limit = UINT64_MAX;
 	do {
-		if (wb_reader_read(s->reader, s->buf, READ_SIZE, &got, err))
+		if (read_more(s, &got, err))
 			return -1;
-		s->count += got;
-		if (s->count > s->expanded_max)
-			return too_much(s, err);
 	} while (got);
 	return 0;
 }
@@ -271,21 +278,29 @@ int wb_layer_scan(struct wb_reader *r, const char *what, uint64_t expanded_max,
 {
 	wb_autofree uint8_t *buf = wb_alloc_pages(READ_SIZE);
 	struct peeked peeked;
+	struct wb_sha256 sha;
 
 	if (peek(&peeked, r, what, err))
 		return -1;
+	enum wb_media_coding coding = wb_coding_sniff(peeked.head, peeked.n);
+	bool hash = v->diff_id && coding != WB_CODING_NONE;
+
 	WB_AUTO(wb_reader_closep)
-	struct wb_reader *plain =
-		wb_reader_inflate(&peeked.base, wb_coding_sniff(peeked.head, peeked.n), what, err);
+	struct wb_reader *plain = wb_reader_inflate(&peeked.base, coding, what, err);
 	struct source s = {.reader = plain,
 		.what = what,
 		.buf = buf,
 		.limit = HEADERS_MAX,
-		.expanded_max = expanded_max};
+		.expanded_max = expanded_max,
+		.sha = hash ? &sha : NULL};
+
+	wb_sha256_init(&sha);
 	int rc = plain ? scan_plain(&s, v, err) : -1;
 
 	if (rc && err->code == WB_ERR_FORMAT)
 		judge_blob(&peeked.base, buf, err);
+	if (!rc && hash)
+		wb_sha256_final(&sha, v->diff_id);
 	return rc;
 }
 
@@ -317,7 +332,7 @@ int wb_layer_read_file(char **out, size_t *n, struct wb_reader *r, const char *w
 	uint64_t expanded_max, const char *path, size_t limit, struct wb_err *err)
 {
 	struct wanted w = {.path = path};
-	const struct wb_layer_visitor v = {match_entry, keep_data, &w};
+	const struct wb_layer_visitor v = {.entry = match_entry, .data = keep_data, .arg = &w};
 
 	wb_buf_init(&w.bytes, limit, path);
 	int rc = wb_layer_scan(r, what, expanded_max, &v, err);

@@ -31,6 +31,9 @@ struct wb_layer_visitor {
 	/* Optional: the bytes of the regular file that entry announced last, in order. */
 	int (*data)(void *arg, const void *p, size_t n, struct wb_err *err);
 	void *arg;
+	/* Optional: on success the digest of the tar inside a compressed blob (its diff_id). Left
+	 * alone where the blob is the tar itself, whose digest the reader checks. */
+	struct wb_digest *diff_id;
 };
 
 /* What a blob of so many bytes may expand to: as gzip can at most, and "free" bytes besides, since

@@ -16,11 +16,10 @@ static const char *const usual_folders[] = {"app", "bin", "dev", "etc", "home", 
 
 /* --- one layer ---------------------------------------------------------------------------- */
 
-/* What is remembered of a layer, in the store under this name: a list of rows in its order.
- *   [path, mode, uid, gid]   a folder
- *   [path, target]           a symbolic link
- *   [path, true]             a folder that something else lies in
- *   [path]                   a whiteout; an opaque marker is the whiteout "path/" */
+/* What is remembered of a layer, in the store under this name: "diff_id", the digest of its tar,
+ * and "rows", a list in the layer's order. [path, mode, uid, gid]   a folder [path, target] a
+ * symbolic link [path, true]             a folder that something else lies in [path] a whiteout; an
+ * opaque marker is the whiteout "path/" */
 #define ROWS "base"
 /* Ten times what the largest images have. */
 #define ROWS_MAX 300000u      /* of one layer */
@@ -90,28 +89,59 @@ static int collect(void *arg, const struct wb_layer_entry *e, struct wb_err *err
 	return 0;
 }
 
-static json_t *scan_layer(struct wb_base *b, const struct wb_descriptor *layer,
-	struct wb_store *store, struct wb_err *err)
+/* What is remembered of it, or NULL. */
+static json_t *recall_layer(struct wb_digest *diff_id, struct wb_store *store, const char *digest)
 {
-	struct wb_digest_text digest = wb_digest_text(&layer->digest);
-	json_t *known = wb_store_index_get(store, ROWS, digest.s);
+	wb_autojson json_t *known = wb_store_index_get(store, ROWS, digest);
+	const char *text = json_string_value(json_object_get(known, "diff_id"));
+	struct wb_err ignored = WB_ERR_INIT;
 
-	if (known)
-		return known;
+	if (!text || wb_digest_parse(diff_id, text, &ignored))
+		return NULL;
+	return json_incref(json_object_get(known, "rows"));
+}
+
+static json_t *read_layer(struct wb_digest *diff_id, struct wb_base *b,
+	const struct wb_descriptor *layer, const char *what, struct wb_err *err)
+{
 	WB_AUTO(wb_reader_closep) struct wb_reader *r = NULL;
 	wb_autojson json_t *rows = json_array();
 	struct scan s = {.rows = rows};
-	const struct wb_layer_visitor visitor = {.entry = collect, .arg = &s};
-	wb_autofree char *what = wb_asprintf("layer %.19s of base \"%s\"", digest.s, b->name);
+	const struct wb_layer_visitor visitor = {.entry = collect, .arg = &s, .diff_id = diff_id};
 	int rc = wb_transport_open_blob(&r, b->transport, layer, err);
 
+	*diff_id = layer->digest; /* unless it is compressed */
 	if (!rc)
 		rc = wb_layer_scan(
 			r, what, wb_layer_expansion(layer->size, EXPANSION_FREE), &visitor, err);
 	free(s.filled);
-	if (rc || wb_store_index_put(store, ROWS, digest.s, rows, err))
-		return NULL;
-	return json_incref(rows);
+	return rc ? NULL : json_incref(rows);
+}
+
+/* The rows of layer, whose tar has the digest want, by the image's config. */
+static json_t *scan_layer(struct wb_base *b, const struct wb_descriptor *layer,
+	const struct wb_digest *want, struct wb_store *store, struct wb_err *err)
+{
+	struct wb_digest_text digest = wb_digest_text(&layer->digest);
+	wb_autofree char *what = wb_asprintf("layer %.19s of base \"%s\"", digest.s, b->name);
+	struct wb_digest diff_id;
+	wb_autojson json_t *rows = recall_layer(&diff_id, store, digest.s);
+
+	if (!rows) {
+		rows = read_layer(&diff_id, b, layer, what, err);
+		wb_autojson json_t *known = rows ? json_pack("{sssO}", "diff_id",
+							   wb_digest_text(&diff_id).s, "rows", rows)
+		                                 : NULL;
+
+		if (!rows || wb_store_index_put(store, ROWS, digest.s, known, err))
+			return NULL;
+	}
+	if (wb_digest_equal(&diff_id, want))
+		return json_incref(rows);
+	wb_err_set(err, WB_ERR_INTEGRITY, "%s: its content has the diff_id %s, the config says %s",
+		what, wb_digest_text(&diff_id).s, wb_digest_text(want).s);
+	wb_err_hint(err, "no runtime that checks its layers runs this image: make or pull it anew");
+	return NULL;
 }
 
 /* --- all layers --------------------------------------------------------------------------- */
@@ -161,8 +191,9 @@ static int scan_image(struct wb_base_node *root, struct wb_base *b, const struct
 {
 	size_t all = 0;
 
-	wb_vec_foreach (layer, &img->layers) {
-		wb_autojson json_t *rows = scan_layer(b, layer, store, err);
+	for (size_t n = 0; n < img->layers.n; n++) {
+		wb_autojson json_t *rows =
+			scan_layer(b, &img->layers.items[n], &img->diff_ids.items[n], store, err);
 		json_t *row;
 		size_t i;
 

@@ -137,7 +137,7 @@ static int read_layer(struct check *c, size_t index, const char *what, struct wb
 	const struct wb_image *image = &c->image->image;
 	const struct wb_digest *want = &image->diff_ids.items[index];
 	struct layer_check l = {.c = c, .index = index};
-	const struct wb_layer_visitor v = {on_entry, on_data, &l};
+	const struct wb_layer_visitor v = {.entry = on_entry, .data = on_data, .arg = &l};
 	WB_AUTO(tar_release) struct tar_reader tar;
 	struct wb_digest have;
 

@@ -150,6 +150,22 @@ t_match "$err" 'hint: .*mount_location'
 mkbase "$T_TMP/linked2" v1 --empty --file /srv/app/code.py=x --link /opt/app=/srv/app >/dev/null
 build "oci:$T_TMP/linked2:v1" "$truss"
 
+t_case 'a base whose config lies about a diff_id is refused, each time; an honest one of the same layer is not'
+lie=sha256:$(printf '%064d' 1)
+for kind in --docker --zstd --plain; do
+	base=$T_TMP/lies$kind
+	rm -rf "$T_TMP/none"
+	mkbase "$base" lie --empty $kind --file /etc/x=1 --diff-id "$lie" >/dev/null
+	mkbase "$base" v1 --empty $kind --file /etc/x=1 >/dev/null
+	for _ in read remembered; do
+		t_run "$WBUILD" build --base "oci:$base:lie" -o "type=oci,tar=false,dest=$T_TMP/none" "$truss"
+		t_rc 3
+		t_match "$err" "error: layer sha256:.* of base .*: its content has the diff_id .*, the config says $lie"
+		t_not test -e "$T_TMP/none"
+	done
+	build "oci:$base:v1" "$truss"
+done
+
 t_case 'a base that is not there, and one that is damaged, are clear errors'
 t_run "$WBUILD" build --base "oci:$T_TMP/nowhere" -o "type=oci,tar=false,dest=$T_TMP/none" "$truss"
 t_rc 1

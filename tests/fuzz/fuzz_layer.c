@@ -69,7 +69,7 @@ static void scan(const uint8_t *p, size_t n)
 {
 	WB_AUTO(wb_reader_closep) struct wb_reader *r = reader(p, n);
 	struct seen seen = {0};
-	const struct wb_layer_visitor v = {entry, data, &seen};
+	const struct wb_layer_visitor v = {.entry = entry, .data = data, .arg = &seen};
 	struct wb_err err = WB_ERR_INIT;
 
 	if (wb_layer_scan(r, "fuzz", OUT_MAX, &v, &err))

@@ -2,11 +2,12 @@
 """Writes a base image as an OCI layout, without wbuild: for tests that append to one.
 
     mkbase.py DIR TAG [--arch amd64,arm/v7] [--docker] [--zstd] [--config JSON] [--empty]
-              [--file PATH=TEXT]... [--link PATH=TARGET]...
+              [--file PATH=TEXT]... [--link PATH=TARGET]... [--plain] [--diff-id DIGEST]
 
 The root has a static busybox with its applets, /etc/passwd, /tmp and /app, unless --empty. With
 several architectures the tag is an index (all carry the same files). --docker uses Docker's media
-types; --config is merged into the image config's "config".
+types; --config is merged into the image config's "config"; --diff-id is what the image config says
+of the layer, instead of the truth; --plain does not compress it.
 """
 import argparse
 import gzip
@@ -64,6 +65,8 @@ def main():
     ap.add_argument("--zstd", action="store_true")
     ap.add_argument("--empty", action="store_true")
     ap.add_argument("--config", default="{}")
+    ap.add_argument("--plain", action="store_true")
+    ap.add_argument("--diff-id")
     ap.add_argument("--file", action="append", default=[])
     ap.add_argument("--link", action="append", default=[])
     args = ap.parse_args()
@@ -85,9 +88,11 @@ def main():
     if args.zstd:
         blob = subprocess.run(["zstd", "-q", "-c"], input=tar, capture_output=True, check=True)
         layer = put(blob.stdout, OCI["zstd"])
+    elif args.plain:
+        layer = put(tar, OCI["layer"].replace("+gzip", ""))
     else:
         layer = put(gzip.compress(tar, mtime=0), types["layer"])
-    diff_id = "sha256:" + hashlib.sha256(tar).hexdigest()
+    diff_id = args.diff_id or "sha256:" + hashlib.sha256(tar).hexdigest()
     manifests = []
     for arch in args.arch.split(","):
         platform = dict(zip(("architecture", "variant"), arch.split("/")), os="linux")

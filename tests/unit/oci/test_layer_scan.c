@@ -68,7 +68,7 @@ static int scan(struct seen *seen, const char *head, size_t head_len, const char
 		.head_len = head_len,
 		.piece_len = piece_len,
 		.times = times};
-	const struct wb_layer_visitor v = {on_entry, on_data, seen};
+	const struct wb_layer_visitor v = {.entry = on_entry, .data = on_data, .arg = seen};
 
 	*seen = (struct seen){0};
 	return wb_layer_scan(&s.base, "layer", most, &v, err);
