@@ -10,12 +10,14 @@
 # A Go or npm program (or file) is a path. A Python package is its virtual environment's folder.
 
 PEERS_DIR=${WBUILD_PEERS:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/wbuild-peers}
+PEERS_LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")/lib" && pwd)
 
 # Newest Go that the versions below ask for, for machines whose own is older (or not there).
 PEERS_GO_VERSION=1.26.3
 
 # name | kind | module or package | version | Go package below the module, npm's command (or a file
-# of what it installs), or a flag for pip. In the order in which the tests want them. minilm is a
+# of what it installs), a flag for pip, or the file in tests/lib that is a program of our own around
+# a foreign module. In the order in which the tests want them. minilm is a
 # model's files alone; minilm-torch can run it and takes 6 GB, so "all" leaves it out.
 peers_table() {
 	cat <<-'END'
@@ -34,6 +36,9 @@ peers_table() {
 	buildkitd       go  github.com/moby/buildkit                     v0.32.2 cmd/buildkitd
 	buildx          go  github.com/docker/buildx                     v0.36.1 cmd/buildx
 	s5cmd           go  github.com/peak/s5cmd/v2                     v2.3.0  .
+	containerd      go  github.com/containerd/containerd/v2          v2.4.2  cmd/containerd
+	ctr             go  github.com/containerd/containerd/v2          v2.4.2  cmd/ctr
+	copyimage       own go.podman.io/image/v5                        v5.41.2 copyimage.go
 	umoci           go  github.com/opencontainers/umoci              v0.6.0  cmd/umoci
 	modctl          go  github.com/modelpack/modctl                  v0.2.2  .
 	axe-core        npm axe-core                                     4.14.1  axe-core/axe.min.js
@@ -118,6 +123,20 @@ peers_build_src() {
 		-o "$dir/$name" "./$package"
 }
 
+# A client that cannot be had as it is: its library, which is a module, under a main of our own.
+peers_build_own() {
+	local dir=$1 module=$2 version=$3 file=$4 name=$5 go
+
+	go=$(peers_go) || return
+	mkdir -p "$dir/src" && cp "$PEERS_LIB/$file" "$dir/src/main.go" && cd "$dir/src" || return
+	rm -f go.mod go.sum
+	export GOFLAGS='-buildvcs=false -modcacherw' GOTOOLCHAIN=auto
+	export GOMODCACHE=$PEERS_DIR/gomod GOCACHE=$PEERS_DIR/gocache
+	"$go" mod init wbuild.test/peer && "$go" get "$module@$version" &&
+		"$go" build -mod=mod -p 2 -tags 'containers_image_openpgp exclude_graphdriver_btrfs' \
+			-trimpath -ldflags='-s -w' -o "$dir/$name" .
+}
+
 peers_build_pip() {
 	local flag=$4
 
@@ -139,7 +158,7 @@ peers_find() {
 	read -r kind module version package <<<"$row"
 	dir=$PEERS_DIR/$1/$version
 	case $kind in
-	go | src) path=$dir/$1 ;;
+	go | src | own) path=$dir/$1 ;;
 	pip) path=$dir ;;
 	npm)
 		path=$dir/node_modules/.bin/$package

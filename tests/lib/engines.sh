@@ -1,25 +1,50 @@
 # shellcheck shell=bash
 # Container engines that have a daemon, each with folders of its own: t_use images; t_use engines
 
-# containerd_start: a private containerd; ctr_ speaks to it.
+# containerd_start [cri]: a private containerd, the machine's or $containerd_bin; ctr_ speaks to it
+# (with $ctr_bin), and with "cri" cri_pull too. $containerd_unpacks: so many layers at once.
 containerd_start() {
+	local cri=
+
 	mkdir -p "$T_TMP/containerd"
+	[ "${1:-}" = cri ] || cri='disabled_plugins = ["io.containerd.grpc.v1.cri"]'
 	cat >"$T_TMP/containerd.toml" <<-END
 		version = 2
 		root = "$T_TMP/containerd/root"
 		state = "$T_TMP/containerd/state"
-		disabled_plugins = ["io.containerd.grpc.v1.cri"]
+		$cri
 		[grpc]
 		  address = "$T_TMP/containerd/sock"
 		[ttrpc]
 		  address = "$T_TMP/containerd/sock.ttrpc"
+		[plugins."io.containerd.internal.v1.opt"]
+		  path = "$T_TMP/containerd/opt"
+		[plugins."io.containerd.grpc.v1.cri".cni]
+		  conf_dir = "$T_TMP/containerd/cni"
 	END
-	t_bg containerd containerd -c "$T_TMP/containerd.toml"
+	[ -z "${containerd_unpacks:-}" ] ||
+		printf '[plugins."io.containerd.transfer.v1.local"]\nmax_concurrent_unpacks = %d\n' \
+			"$containerd_unpacks" >>"$T_TMP/containerd.toml"
+	t_bg containerd "${containerd_bin:-containerd}" -c "$T_TMP/containerd.toml"
 	t_wait 20 ctr_ version
 }
 
 ctr_() {
-	ctr -a "$T_TMP/containerd/sock" "$@"
+	"${ctr_bin:-ctr}" -a "$T_TMP/containerd/sock" "$@"
+}
+
+# cri_pull REFERENCE: a pull as a kubelet asks for it: PullImage of CRI's ImageService, over gRPC. Its
+# message is a field within a field (protobuf), each a tag, a length of one byte here, and the bytes.
+cri_pull() {
+	local ask=$T_TMP/cri.ask n=${#1} lengths got
+
+	lengths=$(printf '\\x%02x ' $((n + 4)) $((n + 2)) "$n")
+	# shellcheck disable=SC2059
+	printf "$(printf '\\0\\0\\0\\0%s\\x0a%s\\x0a%s' $lengths)%s" "$1" >"$ask"
+	got=$(curl -sS --http2-prior-knowledge --unix-socket "$T_TMP/containerd/sock" \
+		-H 'content-type: application/grpc' -H 'te: trailers' --data-binary "@$ask" -D - \
+		-o /dev/null http://localhost/runtime.v1.ImageService/PullImage) || return
+	grep -qi '^grpc-status: 0' <<<"$got" || { echo "$got" >&2; return 1; }
 }
 
 # The machine may have another docker before Debian's.
