@@ -157,8 +157,8 @@ static void run_fallback(uint32_t *const *same, size_t nsame, const uint8_t *p, 
 	run_with(fallback_blocks, same, nsame, p, other, q, nblocks);
 }
 
-static const struct wb_sha256_kernel portable_kernel = {"portable", run_portable};
-static const struct wb_sha256_kernel fallback_kernel = {"fallback", run_fallback};
+static const struct wb_sha256_kernel portable_kernel = {"portable", run_portable, NULL};
+static const struct wb_sha256_kernel fallback_kernel = {"fallback", run_fallback, NULL};
 
 static const struct wb_sha256_kernel *best_kernel(void)
 {
@@ -318,6 +318,70 @@ void wb_sha256_pair(
 	struct wb_sha256 *a, const void *p, size_t n, struct wb_sha256 *b, const void *q, size_t m)
 {
 	wb_sha256_joint(&a, 1, p, n, b, q, m);
+}
+
+/* Streams on block boundaries that still have whole blocks. */
+struct apart {
+	uint32_t *h[WB_SHA256_APART_MAX];
+	const uint8_t *p[WB_SHA256_APART_MAX];
+	size_t blocks[WB_SHA256_APART_MAX];
+	size_t n;
+};
+
+static void apart_add(struct apart *a, const struct wb_sha256_part *part)
+{
+	struct wb_sha256 *s = part->state;
+	size_t skip = fill_tail(s, part->p, part->n);
+	const uint8_t *p = (const uint8_t *)part->p + skip;
+	size_t n = part->n - skip, blocks = n / BLOCK;
+
+	s->total += blocks * BLOCK;
+	keep_tail(s, p + blocks * BLOCK, n % BLOCK);
+	if (!blocks)
+		return;
+	a->h[a->n] = s->h;
+	a->p[a->n] = p;
+	a->blocks[a->n++] = blocks;
+}
+
+/* All of them go on until the shortest one ends. */
+static void apart_run(struct apart *a)
+{
+	const struct wb_sha256_kernel *k = kernel();
+	size_t n = a->blocks[0], left = 0;
+
+	for (size_t i = 1; i < a->n; i++)
+		n = a->blocks[i] < n ? a->blocks[i] : n;
+	if (a->n == 3 && k->run_three)
+		k->run_three(a->h, a->p, n);
+	else
+		k->run(a->h, 1, a->p[0], a->n > 1 ? a->h[1] : NULL, a->p[1], n);
+	if (a->n == 3 && !k->run_three)
+		k->run(&a->h[2], 1, a->p[2], NULL, NULL, n);
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->blocks[i] == n)
+			continue;
+		a->h[left] = a->h[i];
+		a->p[left] = a->p[i] + n * BLOCK;
+		a->blocks[left++] = a->blocks[i] - n;
+	}
+	a->n = left;
+}
+
+void wb_sha256_apart(const struct wb_sha256_part *parts, size_t nparts)
+{
+	struct apart a = {.n = 0};
+
+	assert(nparts <= WB_SHA256_APART_MAX);
+	for (size_t i = 0; i < nparts; i++)
+		apart_add(&a, &parts[i]);
+	while (a.n)
+		apart_run(&a);
+}
+
+size_t wb_sha256_apart_best(void)
+{
+	return kernel()->run_three ? 3 : 2;
 }
 
 void wb_sha256_final(const struct wb_sha256 *state, struct wb_digest *out)

@@ -1,11 +1,12 @@
 /* SHA-256 (FIPS 180-4) as a plain value, with several chains carried at once.
  *
  * SHA-256 instructions are bound by latency, so one core can carry two or three chains for little
- * more than the price of one. wb_sha256_joint() advances up to WB_SHA256_SAME_MAX states over the
- * same bytes (file digest, diff_id, chunk digest share one message schedule) together with one
- * state over other bytes (the blob digest). Results equal separate wb_sha256_update() calls,
- * whatever the lengths and splits; it is fastest when every state of a call has a multiple of 64
- * bytes behind it.
+ * more than the price of one. wb_sha256_apart() advances up to WB_SHA256_APART_MAX states, each
+ * over bytes of its own. wb_sha256_joint() advances up to WB_SHA256_SAME_MAX states over the same
+ * bytes (file digest, diff_id, chunk digest share one message schedule) together with one state
+ * over other bytes (the blob digest). Results equal separate wb_sha256_update() calls, whatever the
+ * lengths and splits; it is fastest when every state of a call has a multiple of 64 bytes behind
+ * it.
  *
  * The kernel is chosen once at run time: SHA-NI on x86-64, the ARMv8 crypto extension on aarch64,
  * else portable C (or what wb_sha256_set_fallback() installed; the builder installs OpenSSL).
@@ -35,6 +36,20 @@ void wb_sha256_joint(struct wb_sha256 *const *same, size_t nsame, const void *p,
 /* Two independent streams at once. */
 void wb_sha256_pair(
 	struct wb_sha256 *a, const void *p, size_t n, struct wb_sha256 *b, const void *q, size_t m);
+
+#define WB_SHA256_APART_MAX 3
+
+struct wb_sha256_part {
+	struct wb_sha256 *state;
+	const void *p;
+	size_t n;
+};
+
+/* Up to WB_SHA256_APART_MAX independent streams at once; their lengths may differ or be 0. No
+ * state may appear twice. */
+void wb_sha256_apart(const struct wb_sha256_part *parts, size_t nparts);
+/* How many independent streams the kernel gains from, 2 or 3. */
+size_t wb_sha256_apart_best(void);
 void wb_sha256_final(const struct wb_sha256 *s, struct wb_digest *out); /* s stays usable */
 void wb_sha256_once(struct wb_digest *out, const void *p, size_t n);
 

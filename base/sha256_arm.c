@@ -97,7 +97,7 @@ static void run(uint32_t *const *same, size_t nsame, const uint8_t *p, uint32_t 
 
 const struct wb_sha256_kernel *wb_sha256_native_kernel(void)
 {
-	static const struct wb_sha256_kernel kernel = {"armv8", run};
+	static const struct wb_sha256_kernel kernel = {"armv8", run, NULL};
 
 	return getauxval(AT_HWCAP) & HWCAP_SHA2 ? &kernel : NULL;
 }

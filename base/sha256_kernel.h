@@ -16,6 +16,8 @@ struct wb_sha256_kernel {
 	 * at q. nsame is at most WB_SHA256_SAME_MAX, nblocks at least 1. */
 	void (*run)(uint32_t *const *same, size_t nsame, const uint8_t *p, uint32_t *other,
 		const uint8_t *q, size_t nblocks);
+	/* Three chains, each over blocks of its own; NULL where that is no faster than two. */
+	void (*run_three)(uint32_t *const h[3], const uint8_t *const p[3], size_t nblocks);
 };
 
 /* The instruction kernel of this processor, or NULL when it has none. */

@@ -16,10 +16,6 @@
 
 /* Entries in one job of the first look: enough to make the directory cache worth it. */
 #define NAMES_PER_JOB 256
-/* Bytes and pieces in one job of the reading: large enough to be read in order, small enough that
- * the last ones end together. */
-#define UNIT_BYTES (16u << 20)
-#define UNIT_PIECES 64
 
 static const char *const mode_names[] = {
 	[WB_VERIFY_OFF] = "off",
@@ -273,25 +269,11 @@ static void drop_hard_links(struct verify *v)
 	wb_vec_free(&linked);
 }
 
-static void add_piece(struct verify *v, struct verify_piece piece, uint64_t *unit_bytes)
-{
-	uint64_t size = verify_piece_size(v, &piece);
-	size_t unit_start = v->units.n ? v->units.items[v->units.n - 1] : 0;
-
-	if (!v->units.n || *unit_bytes + size > UNIT_BYTES ||
-		v->pieces.n - unit_start >= UNIT_PIECES) {
-		*wb_vec_push(&v->units) = v->pieces.n;
-		*unit_bytes = 0;
-	}
-	*unit_bytes += size;
-	*wb_vec_push(&v->pieces) = piece;
-}
-
 /* One pass over all chunks: those chosen, or only the one with the number `only`. Returns how many
  * chunks there are. */
 static uint64_t plan_pass(struct verify *v, uint64_t only)
 {
-	uint64_t unit_bytes = 0, count = 0;
+	uint64_t count = 0;
 
 	for (size_t i = 0; i < v->m->entries.n; i++) {
 		const struct wb_bundle_entry *e = &v->m->entries.items[i];
@@ -301,7 +283,7 @@ static uint64_t plan_pass(struct verify *v, uint64_t only)
 			struct verify_piece piece = {(uint32_t)i, (uint32_t)c};
 
 			if (only == UINT64_MAX ? chosen(v, &piece) : count == only)
-				add_piece(v, piece, &unit_bytes);
+				*wb_vec_push(&v->pieces) = piece;
 		}
 	}
 	return count;
@@ -373,11 +355,7 @@ static void count_entries(struct wb_verify_report *r, const struct wb_bundle_man
 
 static void verify_release(struct verify *v)
 {
-	wb_vec_foreach (b, &v->buffers)
-		free(*b);
-	wb_vec_free(&v->buffers);
 	wb_vec_free(&v->pieces);
-	wb_vec_free(&v->units);
 	free(v->nodes);
 	wb_root_release(&v->root);
 	pthread_mutex_destroy(&v->lock);

@@ -12,11 +12,15 @@
 #include "base/sha256.h"
 #include "layers/verify_impl.h"
 
-/* Each worker carries two chunks at once, as two chains of one core. A step reads this much of
- * each, page-aligned; two of them and the chain's tables fit in the second-level cache. */
-#define STEP ((size_t)256 << 10)
-/* When one chunk has only little left, the other's step is cut to match it, but not below this. */
+/* Each worker carries several chunks at once, as chains of one core. A step reads this much of
+ * each, page-aligned; three of them leave room in the second-level cache. */
+#define SLOTS WB_SHA256_APART_MAX
+#define STEP ((size_t)128 << 10)
+/* When one chunk has only little left, the others' step is cut to match it, but not below this. */
 #define STEP_MIN ((size_t)32 << 10)
+/* What a worker takes at a time: large enough to be read in order. */
+#define TAKE_BYTES (16u << 20)
+#define TAKE_PIECES 64
 /* Less is not worth a mapping. */
 #define MAP_MIN ((size_t)512 << 10)
 
@@ -46,10 +50,10 @@ struct slot {
 struct worker {
 	struct verify *v;
 	struct wb_root_dir dir;
-	const struct verify_piece *next, *end;
-	struct slot slots[2];
-	WB_VEC(struct map)
-	maps; /* until the worker's share is done: unmapping disturbs all cores */
+	const struct verify_piece *next, *end; /* the rest of what it took */
+	struct slot slots[SLOTS];
+	size_t nslots;
+	WB_VEC(struct map) maps;
 };
 
 static const struct wb_bundle_entry *entry_of(const struct verify *v, const struct verify_piece *p)
@@ -98,7 +102,7 @@ static bool is_cached(int fd, uint64_t at, uint64_t size)
 	return all;
 }
 
-/* The chunks from p on that follow each other in one file and in this worker's share. */
+/* The chunks from p on that follow each other in one file and in what this worker took. */
 static uint64_t run_size(const struct worker *w, const struct verify_piece *p)
 {
 	uint64_t size = verify_piece_size(w->v, p);
@@ -159,21 +163,65 @@ static bool slot_start(struct worker *w, struct slot *s, const struct verify_pie
 	return true;
 }
 
+static bool map_in_use(const struct worker *w, const struct map *m)
+{
+	for (size_t i = 0; i < w->nslots; i++) {
+		const struct slot *s = &w->slots[i];
+
+		if (s->piece && s->mapped && s->mapped >= m->p && s->mapped < m->p + m->size)
+			return true;
+	}
+	return false;
+}
+
+/* Unmapping disturbs all cores, so it waits until the worker takes more. */
+static void drop_maps(struct worker *w)
+{
+	size_t kept = 0;
+
+	wb_vec_foreach (m, &w->maps) {
+		if (map_in_use(w, m))
+			w->maps.items[kept++] = *m;
+		else
+			munmap((void *)(uintptr_t)m->p, (size_t)m->size);
+	}
+	w->maps.n = kept;
+}
+
+/* A share of what is left, so that the last ones are small and all workers end together. */
+static bool take(struct worker *w)
+{
+	struct verify *v = w->v;
+	uint64_t bytes = 0;
+
+	pthread_mutex_lock(&v->lock);
+	size_t left = v->pieces.n - v->taken, n = 0, most = left / (4 * v->workers) + 1;
+
+	w->next = v->pieces.items + v->taken;
+	while (n < left && n < most && n < TAKE_PIECES && bytes < TAKE_BYTES)
+		bytes += verify_piece_size(v, &w->next[n++]);
+	w->end = w->next + n;
+	v->taken += n;
+	pthread_mutex_unlock(&v->lock);
+	drop_maps(w);
+	return n > 0;
+}
+
 static void slot_fill(struct worker *w, struct slot *s)
 {
-	while (!s->piece && w->next < w->end)
+	while (!s->piece && (w->next < w->end || take(w)))
 		slot_start(w, s, w->next++);
 }
 
-static size_t step_size(const struct slot *s, const struct slot *beside)
+/* How far all go in this step. */
+static size_t step_size(const struct worker *w)
 {
-	size_t n = s->left < STEP ? (size_t)s->left : STEP;
-	size_t most = STEP;
+	uint64_t least = STEP;
 
-	if (beside->piece && beside->left < STEP)
-		most = beside->left > STEP_MIN ? ((size_t)beside->left + 4095) & ~(size_t)4095
-		                               : STEP_MIN;
-	return n < most ? n : most;
+	for (size_t i = 0; i < w->nslots; i++)
+		if (w->slots[i].piece && w->slots[i].left < least)
+			least = w->slots[i].left;
+	return least > STEP_MIN ? ((size_t)least + 4095) & ~(size_t)4095 : STEP_MIN;
 }
 
 /* Reads what is in memory without a word to the kernel about it, which would cost a tenth of the
@@ -189,14 +237,17 @@ static ssize_t read_part(struct slot *s, void *p, size_t n, uint64_t at)
 		if (got >= 0)
 			return got;
 		s->cached = false;
-		posix_fadvise(
-			s->fd, (off_t)at, (off_t)s->left + 2 * WB_CHUNK_SIZE, POSIX_FADV_WILLNEED);
+		posix_fadvise(s->fd, (off_t)at, (off_t)s->left + SLOTS * WB_CHUNK_SIZE,
+			POSIX_FADV_WILLNEED);
 	}
 	return pread(s->fd, p, n, (off_t)at);
 }
 
-static void slot_read(struct worker *w, struct slot *s, size_t n)
+/* The next bytes of its chunk, step at most. */
+static void slot_read(struct worker *w, struct slot *s, size_t step)
 {
+	size_t n = s->left < step ? (size_t)s->left : step;
+
 	s->have = 0;
 	if (!s->piece)
 		return;
@@ -264,12 +315,19 @@ static void slot_advance(struct worker *w, struct slot *s)
 static void hash_step(void *arg)
 {
 	struct worker *w = arg;
-	struct slot *a = &w->slots[0], *b = &w->slots[1];
+	struct wb_sha256_part parts[SLOTS];
+	size_t n = 0;
 
-	wb_sha256_pair(&a->sha, a->data, a->have, &b->sha, b->data, b->have);
+	for (size_t i = 0; i < w->nslots; i++) {
+		struct slot *s = &w->slots[i];
+
+		if (s->have)
+			parts[n++] = (struct wb_sha256_part){&s->sha, s->data, s->have};
+	}
+	wb_sha256_apart(parts, n);
 }
 
-/* Bytes could not be had in place: both chunks are begun again and read, which tells what is wrong
+/* Bytes could not be had in place: the chunks are begun again and read, which tells what is wrong
  * with which. */
 static void slot_restart(struct worker *w, struct slot *s)
 {
@@ -280,79 +338,74 @@ static void slot_restart(struct worker *w, struct slot *s)
 	slot_rewind(w, s);
 }
 
+/* False when nothing is left to do. */
+static bool fill(struct worker *w)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < w->nslots; i++) {
+		slot_fill(w, &w->slots[i]);
+		any = any || w->slots[i].piece;
+	}
+	return any;
+}
+
 static int work(struct worker *w, struct wb_err *err)
 {
-	struct slot *a = &w->slots[0], *b = &w->slots[1];
+	while (fill(w)) {
+		size_t step = step_size(w);
 
-	for (;;) {
-		slot_fill(w, a);
-		slot_fill(w, b);
-		if (!a->piece && !b->piece)
-			return 0;
-		size_t an = step_size(a, b), bn = step_size(b, a);
+		for (size_t i = 0; i < w->nslots; i++)
+			slot_read(w, &w->slots[i], step);
+		bool whole = wb_mapped_look(hash_step, w);
 
-		slot_read(w, a, an);
-		slot_read(w, b, bn);
-		if (wb_mapped_look(hash_step, w)) {
-			slot_advance(w, a);
-			slot_advance(w, b);
-		} else {
-			slot_restart(w, a);
-			slot_restart(w, b);
+		for (size_t i = 0; i < w->nslots; i++) {
+			if (whole)
+				slot_advance(w, &w->slots[i]);
+			else
+				slot_restart(w, &w->slots[i]);
 		}
 		if (verify_go_on(w->v, err))
 			return -1;
 	}
-}
-
-static uint8_t *buffer_take(struct verify *v)
-{
-	uint8_t *p = NULL;
-
-	pthread_mutex_lock(&v->lock);
-	if (v->buffers.n)
-		p = v->buffers.items[--v->buffers.n];
-	pthread_mutex_unlock(&v->lock);
-	return p ? p : wb_alloc_pages(2 * STEP);
-}
-
-static void buffer_give(struct verify *v, uint8_t *p)
-{
-	pthread_mutex_lock(&v->lock);
-	*wb_vec_push(&v->buffers) = p;
-	pthread_mutex_unlock(&v->lock);
+	return 0;
 }
 
 static int hash_job(void *arg, size_t index, struct wb_err *err)
 {
-	struct verify *v = arg;
-	size_t end = index + 1 < v->units.n ? v->units.items[index + 1] : v->pieces.n;
-	uint8_t *buf = buffer_take(v);
 	struct worker w = {
-		.v = v,
+		.v = arg,
 		.dir = WB_ROOT_DIR_INIT,
-		.next = v->pieces.items + v->units.items[index],
-		.end = v->pieces.items + end,
-		.slots = {{.fd = -1, .buf = buf}, {.fd = -1, .buf = buf + STEP}},
+		.nslots = wb_sha256_apart_best(),
 	};
+	uint8_t *buf = wb_alloc_pages(w.nslots * STEP);
+
+	(void)index;
+	for (size_t i = 0; i < w.nslots; i++)
+		w.slots[i] = (struct slot){.fd = -1, .buf = buf + i * STEP};
 	int rc = work(&w, err);
 
-	wb_vec_foreach (m, &w.maps)
-		munmap((void *)(uintptr_t)m->p, (size_t)m->size);
+	for (size_t i = 0; i < w.nslots; i++) {
+		w.slots[i].piece = NULL;
+		wb_closep(&w.slots[i].fd);
+	}
+	drop_maps(&w);
 	wb_vec_free(&w.maps);
-	wb_closep(&w.slots[0].fd);
-	wb_closep(&w.slots[1].fd);
 	wb_root_dir_release(&w.dir);
-	buffer_give(v, buf);
+	free(buf);
 	return rc;
 }
 
+/* One job is one worker, which goes on until nothing is left to take. */
 int verify_hash(struct verify *v, struct wb_err *err)
 {
 	struct wb_mapped_time looking;
 
+	v->workers = v->o->threads ? v->o->threads : wb_pool_cores();
+	if (v->workers > v->pieces.n)
+		v->workers = (unsigned)v->pieces.n;
 	wb_mapped_begin(&looking);
-	int rc = wb_pool_run(v->o->threads, v->units.n, hash_job, v, err);
+	int rc = wb_pool_run(v->workers, v->workers, hash_job, v, err);
 
 	wb_mapped_end(&looking);
 	return rc;

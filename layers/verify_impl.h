@@ -30,11 +30,11 @@ struct verify {
 	struct verify_node *nodes; /* one for each entry */
 
 	WB_VEC(struct verify_piece) pieces; /* in the order of the manifest */
-	WB_VEC(size_t) units;               /* where each worker's share of pieces starts */
+	size_t taken;                       /* of these, by workers */
+	unsigned workers;                   /* that take them */
 
-	pthread_mutex_t lock; /* guards problems and buffers */
+	pthread_mutex_t lock; /* guards problems and taken */
 	WB_VEC(struct wb_problem) problems;
-	WB_VEC(uint8_t *) buffers; /* free ones */
 	_Atomic uint64_t hashed, chunks;
 };
 
@@ -48,7 +48,7 @@ void verify_problem(struct verify *v, enum wb_problem_kind kind, const char *pat
 void verify_problem_errno(struct verify *v, const char *path, int errnum);
 
 uint64_t verify_piece_size(const struct verify *v, const struct verify_piece *p);
-/* verify_hash.c: hashes v->pieces, by units. */
+/* verify_hash.c: hashes v->pieces. */
 int verify_hash(struct verify *v, struct wb_err *err);
 /* verify_extra.c: names what lies in the sources' directories and is not in the manifest. */
 int verify_extra(struct verify *v, struct wb_err *err);

@@ -13,7 +13,19 @@
 #define STEP ((size_t)256 << 10)
 #define RUNS 9
 
-enum mode { EVP, ONE, SAME2, SAME3, PAIR, SAME1_OTHER, SAME2_OTHER, SAME3_OTHER, PORTABLE, MODES };
+enum mode {
+	EVP,
+	ONE,
+	SAME2,
+	SAME3,
+	PAIR,
+	SAME1_OTHER,
+	SAME2_OTHER,
+	SAME3_OTHER,
+	APART3,
+	PORTABLE,
+	MODES
+};
 
 static const struct {
 	const char *name;
@@ -28,6 +40,7 @@ static const struct {
 	[SAME1_OTHER] = {"1 + 1 independent (first counted)", 1, 1, 1},
 	[SAME2_OTHER] = {"2 same + 1 independent", 2, 1, 1},
 	[SAME3_OTHER] = {"3 same + 1 independent", 3, 1, 1},
+	[APART3] = {"3 chains, independent (all counted)", 0, 0, 3},
 	[PORTABLE] = {"portable C, 1 chain", 1, 0, 1},
 };
 
@@ -46,7 +59,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double run(enum mode mode, const uint8_t *p, const uint8_t *q)
+static double run(enum mode mode, const uint8_t *p, const uint8_t *q, const uint8_t *r)
 {
 	struct wb_sha256 s[4], *same[3] = {&s[0], &s[1], &s[2]};
 	double start = now();
@@ -62,25 +75,32 @@ static double run(enum mode mode, const uint8_t *p, const uint8_t *q)
 	for (int i = 0; i < 4; i++)
 		wb_sha256_init(&s[i]);
 	start = now();
-	for (size_t at = 0; at < SIZE; at += STEP)
-		wb_sha256_joint(same, modes[mode].same, p + at, STEP,
-			modes[mode].other ? &s[3] : NULL, q + at, STEP);
+	for (size_t at = 0; at < SIZE; at += STEP) {
+		if (mode == APART3)
+			wb_sha256_apart((const struct wb_sha256_part[]){{&s[0], p + at, STEP},
+						{&s[1], q + at, STEP}, {&s[2], r + at, STEP}},
+				3);
+		else
+			wb_sha256_joint(same, modes[mode].same, p + at, STEP,
+				modes[mode].other ? &s[3] : NULL, q + at, STEP);
+	}
 	return now() - start;
 }
 
 int main(void)
 {
-	uint8_t *p = wb_alloc_pages(SIZE), *q = wb_alloc_pages(SIZE);
+	uint8_t *p = wb_alloc_pages(SIZE), *q = wb_alloc_pages(SIZE), *third = wb_alloc_pages(SIZE);
 	static double seconds[MODES][RUNS];
 
 	for (size_t i = 0; i < SIZE; i++) {
 		p[i] = (uint8_t)(i * 2654435761u >> 13);
 		q[i] = (uint8_t)(i * 40503u >> 7);
+		third[i] = (uint8_t)(i * 69069u >> 5);
 	}
 	printf("kernel: %s\n", wb_sha256_kernel());
 	for (int r = 0; r < RUNS; r++)
 		for (enum mode m = EVP; m < MODES; m++)
-			seconds[m][r] = run(m, p, q);
+			seconds[m][r] = run(m, p, q, third);
 	for (enum mode m = EVP; m < MODES; m++) {
 		qsort(seconds[m], RUNS, sizeof(double), by_value);
 		printf("%-40s %.2f GB/s\n", modes[m].name,
@@ -88,5 +108,6 @@ int main(void)
 	}
 	free(p);
 	free(q);
+	free(third);
 	return 0;
 }

@@ -40,6 +40,29 @@ static void run(const uint8_t *cuts, size_t ncuts, size_t nsame, const uint8_t *
 	must_equal(other, p + half, n - half);
 }
 
+/* Thirds of the bytes, one stream each, cut at places of their own. */
+static void run_apart(const uint8_t *cuts, size_t ncuts, const uint8_t *p, size_t n)
+{
+	struct wb_sha256 s[WB_SHA256_APART_MAX];
+	struct wb_sha256_part parts[WB_SHA256_APART_MAX];
+	size_t third = n / WB_SHA256_APART_MAX, at[WB_SHA256_APART_MAX] = {0};
+
+	for (size_t k = 0; k < WB_SHA256_APART_MAX; k++)
+		wb_sha256_init(&s[k]);
+	for (size_t i = 0; i <= ncuts; i++) {
+		for (size_t k = 0; k < WB_SHA256_APART_MAX; k++) {
+			size_t left = third - at[k], step = i < ncuts ? cuts[i] * (k + 1) : left;
+
+			step = step < left ? step : left;
+			parts[k] = (struct wb_sha256_part){&s[k], p + k * third + at[k], step};
+			at[k] += step;
+		}
+		wb_sha256_apart(parts, WB_SHA256_APART_MAX);
+	}
+	for (size_t k = 0; k < WB_SHA256_APART_MAX; k++)
+		must_equal(&s[k], p + k * third, third);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const kernels[] = {NULL, "portable"};
@@ -51,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		wb_sha256_force_kernel(kernels[i]);
 		run(data + 2, ncuts, data[0] % (WB_SHA256_SAME_MAX + 1), data + 2 + ncuts,
 			size - 2 - ncuts);
+		run_apart(data + 2, ncuts, data + 2 + ncuts, size - 2 - ncuts);
 	}
 	wb_sha256_force_kernel(NULL);
 	return 0;

@@ -203,6 +203,47 @@ static void check_pair(void)
 	}
 }
 
+/* Independent streams, cut at random places, so that they stand off block boundaries, end at
+ * different times, and some have nothing in a call; and in whole blocks, as the verifier does it.
+ */
+static void check_apart(void)
+{
+	enum { SIZE = 20000 };
+	wb_autofree uint8_t *p = random_bytes(WB_SHA256_APART_MAX * SIZE, 11);
+	uint64_t seed = 12;
+
+	assert_in_range(wb_sha256_apart_best(), 2, WB_SHA256_APART_MAX);
+	for (unsigned round = 0; round < 300; round++) {
+		struct wb_sha256 s[WB_SHA256_APART_MAX];
+		size_t n = round % (WB_SHA256_APART_MAX + 1), at[WB_SHA256_APART_MAX] = {0};
+		unsigned most = round % 2 ? 4000 : 200, calls = 1 + next_random(&seed) % 8;
+
+		for (size_t i = 0; i < n; i++)
+			wb_sha256_init(&s[i]);
+		for (unsigned call = 0; call < calls; call++) {
+			struct wb_sha256_part parts[WB_SHA256_APART_MAX];
+
+			for (size_t i = 0; i < n; i++) {
+				size_t len = next_random(&seed) % 5 ? next_random(&seed) % most : 0;
+
+				len = round % 3 ? len : len / 64 * 64;
+				len = at[i] + len > SIZE ? SIZE - at[i] : len;
+				parts[i] =
+					(struct wb_sha256_part){&s[i], p + i * SIZE + at[i], len};
+				at[i] += len;
+			}
+			wb_sha256_apart(parts, n);
+		}
+		for (size_t i = 0; i < n; i++)
+			assert_digest(&s[i], p + i * SIZE, at[i]);
+	}
+}
+
+static void test_apart(void **state)
+{
+	for_each_kernel(check_apart);
+}
+
 static void test_vectors(void **state)
 {
 	for_each_kernel(check_vectors);
@@ -282,6 +323,7 @@ int main(void)
 		cmocka_unit_test(test_joint),
 		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_pair),
+		cmocka_unit_test(test_apart),
 		cmocka_unit_test(test_copy_forks_and_final_keeps),
 		cmocka_unit_test(test_long_total),
 		cmocka_unit_test(test_fallback_choice),
