@@ -418,6 +418,8 @@ static void fill(struct wb_fetch *d)
 		}
 		if (!f)
 			f = largest(d, now);
+		if (!f && wb_transfer_split(d))
+			f = largest(d, now);
 		if (!f || !wb_transfer_start(d, f))
 			return;
 	}

@@ -50,7 +50,9 @@ struct wb_transfer {
 	char *url;                /* that was asked */
 	uint64_t start, pos, end; /* end exclusive; UINT64_MAX: unknown */
 	int64_t taken;            /* ms: when the buffer was */
+	int64_t first;            /* ms: when the first byte came; 0: not yet */
 	bool ranged, direct, head, paused, bad;
+	bool split; /* more was asked for than up to end */
 };
 
 struct wb_fetch {
@@ -88,7 +90,9 @@ bool wb_transfer_start(struct wb_fetch *d, struct wb_fetch_file *f); /* false: n
 /* Gives paused ones their buffers, and the sink what waits for more for too long. */
 void wb_transfer_look_after(struct wb_fetch *d);
 void wb_transfer_stop_all(struct wb_fetch *d); /* what arrived goes to the sink */
-uint64_t wb_transfer_segment(const struct wb_fetch *d);
+/* Gives half of what the slowest transfer has left back to what is to be asked for; false: none is
+ * worth it. */
+bool wb_transfer_split(struct wb_fetch *d);
 /* Connections that were begun and have brought nothing yet. */
 unsigned wb_transfer_fresh(const struct wb_fetch *d);
 

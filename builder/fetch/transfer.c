@@ -8,6 +8,9 @@
 #define SEGMENT_MIN (4u << 20)
 #define SEGMENT_MAX (64u << 20)
 #define SEGMENT_ALONG (16u << 20) /* at most, where somebody reads along: sooner without gaps */
+#define SEGMENT_FILE (1u << 30)   /* at most, where other connections have files of their own */
+#define SPLIT_MIN (2u << 20)      /* a request with less left is left alone, */
+#define SPLIT_MS 1000             /* and one that is soon done */
 #define WHOLE_MAX (10u << 20)     /* a file of so much is asked for in one piece */
 #define SLOW_MIN \
 	(32u << 10) /* so much is written when it took SLOW_MS to come: what is not written */
@@ -18,13 +21,16 @@
 
 /* What one request asks for: a fair part of what nobody was asked for yet. Large at first, that the
  * wait between two requests costs little; smaller and smaller to the end, that all connections are
- * busy until then. */
-uint64_t wb_transfer_segment(const struct wb_fetch *d)
+ * busy until then. Where there is a file for each connection, it gets that in one piece: its bytes
+ * come in the order in which they are hashed, and servers have less to do. */
+static uint64_t segment_for(const struct wb_fetch *d, uint64_t size)
 {
 	uint64_t left = d->unbegun_bytes, n;
 
 	wb_vec_foreach (f, &d->open)
 		left += wb_ranges_total(&(*f)->todo);
+	if (!d->o.grows && size <= left / d->limit && size <= SEGMENT_FILE)
+		return size;
 	n = left / (2 * (uint64_t)d->most);
 	uint64_t most = d->o.grows ? SEGMENT_ALONG : SEGMENT_MAX;
 
@@ -163,12 +169,15 @@ static int on_body(struct wb_http_req *req, const void *p, size_t n, void *arg, 
 
 	if (t->head)
 		return 0;
+	if (t->split && n > t->end - t->pos)
+		n = (size_t)(t->end - t->pos);
 	if (t->end != UINT64_MAX && n > t->end - t->pos)
 		return wb_err_set(err, WB_ERR_NET, "more bytes came than were asked for");
 	if (!t->buffer || n > WB_SINK_FULL + WB_SINK_SLACK - t->buffer->len)
 		return wb_err_set(err, WB_ERR_LIMIT, "no room for what came");
 	wb_copy(t->buffer->data + t->buffer->len, p, n);
 	t->buffer->len += n;
+	t->first = t->first ? t->first : wb_fetch_now();
 	t->pos += n;
 	f->got += n;
 	t->fetch->transferred += n;
@@ -179,6 +188,8 @@ static int on_body(struct wb_http_req *req, const void *p, size_t n, void *arg, 
 		hand_over(t);
 	if (t->pos < t->end && !t->buffer)
 		take_or_pause(t);
+	if (t->split && t->pos == t->end)
+		wb_http_abort(req);
 	return 0;
 }
 
@@ -328,7 +339,9 @@ static void on_done(struct wb_http_req *req, void *arg, const struct wb_err *why
 
 	t->fetch->patience |=
 		wb_http_response(req)->attempts > 1 && (status == 429 || status == 503);
-	if (why->code != WB_OK) {
+	if (t->split && t->pos == t->end) {
+		came(t);
+	} else if (why->code != WB_OK) {
 		broke(t, why);
 	} else if (status >= 300) {
 		refused(t);
@@ -388,7 +401,7 @@ static bool begin(struct wb_fetch *d, struct wb_transfer *t)
 
 bool wb_transfer_start(struct wb_fetch *d, struct wb_fetch_file *f)
 {
-	uint64_t size = f->item->file->size, segment = wb_transfer_segment(d);
+	uint64_t size = f->item->file->size, segment = segment_for(d, size);
 	struct wb_range r;
 	struct wb_transfer *t;
 
@@ -416,6 +429,45 @@ bool wb_transfer_start(struct wb_fetch *d, struct wb_fetch_file *f)
 	}
 	wb_ranges_remove(&f->todo, t->start, t->end);
 	return begin(d, t);
+}
+
+/* How long a request still takes if it goes on as it did, in ms; 0 when it must not be split. */
+static uint64_t takes_ms(const struct wb_transfer *t, int64_t now)
+{
+	uint64_t left = t->end - t->pos, got = t->pos - t->start;
+	bool goes = t->f && t->ranged && !t->head && got && t->f->state == WB_FETCH_RUNNING;
+
+	if (!goes || t->f->no_ranges || left < SPLIT_MIN)
+		return 0;
+	return (uint64_t)((double)left * (double)(now - t->first) / (double)got);
+}
+
+/* Without it, all would wait at the end for whoever has the slowest connection. What it brings
+ * beyond its new end is thrown away, with the connection. */
+bool wb_transfer_split(struct wb_fetch *d)
+{
+	struct wb_transfer *slowest = NULL;
+	int64_t now = wb_fetch_now();
+	uint64_t most = SPLIT_MS;
+
+	wb_vec_foreach (t, &d->transfers) {
+		uint64_t ms = takes_ms(*t, now);
+
+		if (ms > most) {
+			most = ms;
+			slowest = *t;
+		}
+	}
+	if (!slowest)
+		return false;
+	uint64_t middle = slowest->pos + (slowest->end - slowest->pos) / 2;
+
+	wb_debug("\"%s\": another connection takes over from byte %llu",
+		slowest->f->item->file->path, (unsigned long long)middle);
+	wb_ranges_add(&slowest->f->todo, middle, slowest->end);
+	slowest->end = middle;
+	slowest->split = true;
+	return true;
 }
 
 void wb_transfer_stop_all(struct wb_fetch *d)

@@ -14,7 +14,8 @@ Control (POST JSON, on either port):
     /-/set     {"page": 1000, "url_ttl": 3600, "rate": bytes/s for each connection, "tokens": {…},
                 "quota": n: requests until 429, "window": seconds}
     /-/fault   {"match": REGEX, "on": "hub"|"cdn", "kind": reset|stall|status|truncate|corrupt|
-                lie|expire|delay, "after": bytes, "times": n, "status": 503, "headers": {}, "skip": n}
+                lie|expire|delay|slow, "after": bytes, "times": n, "status": 503, "headers": {}, "skip": n,
+                "rate": bytes/s of a slow one}
     /-/clear   forgets faults and the log
 GET /-/log gives the requests so far, /-/sent the bytes of files that went out, /-/faults those that
 did not happen yet.
@@ -403,7 +404,7 @@ class Handler(BaseHTTPRequestHandler):
     def send_bytes(self, content, start, end, fault, kind):
         after = start + fault.get("after", 0) if fault else None
         stop = min(end, after) if kind in ("reset", "stall", "truncate") else end
-        rate = self.state.set["rate"]
+        rate = fault["rate"] if kind == "slow" else self.state.set["rate"]
         began, sent, at = time.monotonic(), 0, start
         while at < stop:
             n = min(stop - at, max(rate // 50, 4096) if rate else 8 << 20)

@@ -141,6 +141,38 @@ static void test_slow_start(void **state)
 	assert_true(world_has(w, &w->big));
 }
 
+/* A request of the log that begins within the bytes of another one. */
+static bool asked_within(struct world *w)
+{
+	wb_autofree char *log = hubstub_ask(&w->hub, "log", NULL);
+	unsigned long long start[64], end[64];
+	size_t n = 0;
+
+	for (const char *at = log; n < 64 && (at = strstr(at, "bytes=")); at++)
+		n += sscanf(at, "bytes=%llu-%llu", &start[n], &end[n]) == 2;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < n; k++)
+			if (start[k] > start[i] && start[k] < end[i])
+				return true;
+	return false;
+}
+
+/* One slow connection among fast ones: they take over most of what it was to bring, and no byte is
+ * taken twice. */
+static void test_slow_connection(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+
+	world_fresh(w);
+	w->connections = 4;
+	fault(w, "{\"match\":\".\",\"kind\":\"slow\",\"rate\":1500000,\"times\":1}");
+	assert_ok(world_fetch(w, "big.safetensors", &err), &err);
+	assert_true(world_has(w, &w->big));
+	assert_true(asked_within(w));
+	assert_int_equal(w->total.transferred, BIG);
+}
+
 static void test_signed_addresses_run_out(void **state)
 {
 	struct world *w = *state;
@@ -275,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_corruption),
 		cmocka_unit_test(test_gives_up),
 		cmocka_unit_test(test_slow_start),
+		cmocka_unit_test(test_slow_connection),
 		cmocka_unit_test(test_signed_addresses_run_out),
 		cmocka_unit_test(test_continues_after_kill),
 		cmocka_unit_test(test_damaged_part),
