@@ -31,8 +31,8 @@ void wb_base_release(struct wb_base *b);
  * folders, so that our layers repeat them; sources whose mounts hold files of the base are marked
  * shared; a path that leads through a symbolic link of the base is WB_ERR_CONFIG. Layers at hand
  * are read (once: the store remembers), and one whose content is not what the config's diff_id says
- * is WB_ERR_INTEGRITY; of a base in a registry, which is not downloaded for this,
- * only the folders that an image usually has are left to it. */
+ * is WB_ERR_INTEGRITY; of a base in a registry, which is not downloaded for this, only the folders
+ * that an image usually has are left to it. */
 int wb_base_meet(struct wb_dir_attrs *out, struct wb_base *b, struct wb_plan *plan,
 	struct wb_store *store, struct wb_err *err);
 

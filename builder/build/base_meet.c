@@ -16,10 +16,12 @@ static const char *const usual_folders[] = {"app", "bin", "dev", "etc", "home", 
 
 /* --- one layer ---------------------------------------------------------------------------- */
 
-/* What is remembered of a layer, in the store under this name: "diff_id", the digest of its tar,
- * and "rows", a list in the layer's order. [path, mode, uid, gid]   a folder [path, target] a
- * symbolic link [path, true]             a folder that something else lies in [path] a whiteout; an
- * opaque marker is the whiteout "path/" */
+/* What is remembered of a layer, in the store under this name: the digest of its tar ("diff_id"),
+ * and in its order ("rows")
+ *   [path, mode, uid, gid]   a folder
+ *   [path, target]           a symbolic link
+ *   [path, true]             a folder that something else lies in
+ *   [path]                   a whiteout; an opaque marker is the whiteout "path/" */
 #define ROWS "base"
 /* Ten times what the largest images have. */
 #define ROWS_MAX 300000u      /* of one layer */
