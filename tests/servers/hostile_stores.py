@@ -3,18 +3,18 @@ STORAGE_EMULATOR_HOST and AzureBlobEndpoint are http://127.0.0.1:PORT/CASE, and 
 that with "/file". A CASE is
 
     names-X   the listing holds a name of NAMES beside an honest one
-    list-X    the listing is X of hostile.Handler.common(), or one of the lies here
+    list-X    the listing is X of hostile_transport.Transport.common(), or one of the lies here
     file-X    the same for the file
 """
 import base64
 import hashlib
-import json
 import re
 import time
 import urllib.parse
 from xml.sax.saxutils import escape
 
-CONTENT = b"the honest content\n" * 100
+from hostile_documents import CONTENT
+
 COMMIT = "c" * 40
 NAMES = {
     "parent": ["../x"], "parents": ["a/../../x"], "absolute": ["/etc/x"], "newline": ["a\nb"],
