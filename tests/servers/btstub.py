@@ -7,13 +7,14 @@ that its signed addresses lead to (which takes no Authorization header).
 Lists come in pages of three. GET /-/log gives
 the requests; POST /-/expire ends all addresses that were handed out."""
 import hashlib
-import json
 import os
 import re
 import secrets
 import sys
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
+
+import stub
 
 PAGE = 3
 JOBS = [{"id": "j1", "created_at": "2026-01-01T00:00:00Z"},
@@ -22,20 +23,8 @@ CHECKPOINTS = [{"checkpoint_id": "step-100", "created_at": "2026-02-01T01:00:00Z
                {"checkpoint_id": "step-200", "created_at": "2026-02-01T02:00:00Z"}]
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(stub.Stub):
     files, key, base, salt, log = {}, "", "", secrets.token_hex(8), []
-
-    def log_message(self, *_):
-        pass
-
-    def reply(self, status, value):
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
     def signature(self, path):
         return hashlib.sha256((Handler.salt + path).encode()).hexdigest()

@@ -16,24 +16,12 @@ import sys
 import threading
 import time
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import stub
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(stub.Stub):
     mode, other, count = "403", "", 0
-
-    def log_message(self, *_):
-        pass
-
-    def reply(self, status, body=b"", **headers):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
     def echo(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -82,12 +70,8 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = answer
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-
 def main():
-    first, second = (Server(("127.0.0.1", 0), Handler) for _ in range(2))
+    first, second = (stub.Server(("127.0.0.1", 0), Handler) for _ in range(2))
     Handler.port = first.server_address[1]
     Handler.other = f"http://127.0.0.1:{second.server_address[1]}"
     threading.Thread(target=second.serve_forever, daemon=True).start()

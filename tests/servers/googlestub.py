@@ -15,9 +15,10 @@ import secrets
 import sys
 import time
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import idp
+import stub
 
 READER, STRANGER = "reader@acme.example", "stranger@acme.example"
 PROVIDER = "projects/42/locations/global/workloadIdentityPools/ci/providers/github"
@@ -34,12 +35,8 @@ def invalid(message, error="invalid_grant"):
     return Refused(400, {"error": error, "error_description": message})
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(stub.Stub):
     accounts, issuer, tokens, base, storage, folder = {}, None, {}, "", 0, ""
-
-    def log_message(self, *_):
-        pass
 
     def issue(self, name):
         token = idp.issued(self.folder, "ya29." + secrets.token_urlsafe(40))
@@ -55,14 +52,6 @@ class Handler(BaseHTTPRequestHandler):
         if not value.startswith("Bearer ") or until < time.time():
             raise Refused(401, {"error": {"code": 401, "message": "Invalid Credentials"}})
         return name
-
-    def reply(self, status, value):
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
     def account_token(self, form):
         """RFC 7523: a JWT that the account's key signed."""

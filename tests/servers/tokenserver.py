@@ -15,7 +15,9 @@ import json
 import subprocess
 import time
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
+
+import stub
 
 
 def b64(data):
@@ -40,11 +42,7 @@ def sign(key, claims):
     return text + "." + b64(mac)
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
+class Handler(stub.Stub):
 
     def user(self, form):
         auth = self.headers.get("Authorization", "")
@@ -65,14 +63,6 @@ class Handler(BaseHTTPRequestHandler):
                 a == "push" and user and name != self.o.deny_push)]
             access.append({"type": kind, "name": name, "actions": allowed})
         return access
-
-    def reply(self, status, value):
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
     def serve(self, form, scopes):
         user = self.user(form)

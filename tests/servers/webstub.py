@@ -8,35 +8,23 @@ CERTIFICATES holds tls.pem and tls.key. What is below private/ needs "Authorizat
 for /bare/PATH, of which it sends the bytes and says nothing more.
 GET /-/log gives the requests."""
 import hashlib
-import json
 import os
 import re
 import ssl
 import sys
 import threading
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import stub
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(stub.Stub):
     folder, token, other, log = "", "", "", []
-
-    def log_message(self, *_):
-        pass
-
-    def reply(self, status, body=b"", **headers):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
     def do_GET(self):
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
         if path == "/-/log":
-            self.reply(200, json.dumps(self.log).encode())
+            self.reply(200, self.log)
             return
         auth = self.headers.get("Authorization")
         here = self.server.server_address[1] == int(Handler.port)
@@ -70,9 +58,7 @@ class Handler(BaseHTTPRequestHandler):
                    Content_Range=f"bytes {start}-{end - 1}/{len(data)}")
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
+class Server(stub.Server):
     def handle_error(self, request, client_address):
         pass  # a client that does not trust the authority hangs up
 
