@@ -1,10 +1,7 @@
-#include <stdio.h>
-
 #include "base/log.h"
 #include "base/text.h"
-#include "builder/build/prepared.h"
 #include "builder/cli/build_args.h"
-#include "builder/cli/progress_args.h"
+#include "builder/cli/prepared_args.h"
 
 static int fetch(struct wb_prepared *p, const struct wb_build_opts *o, struct wb_err *err)
 {
@@ -22,15 +19,7 @@ static int fetch(struct wb_prepared *p, const struct wb_build_opts *o, struct wb
 
 static int run(const struct wb_args *args, struct wb_err *err)
 {
-	WB_AUTO(wb_build_args_release) struct wb_build_args build = {0};
-	WB_AUTO(wb_prepared_release) struct wb_prepared p = WB_PREPARED_INIT;
-	WB_AUTO(wb_progress_freep) struct wb_progress *progress = NULL;
-
-	if (wb_build_args_read(&build, args, err) ||
-		wb_progress_open(&progress, args, "Fetching", err))
-		return -1;
-	build.opts.plan.remote.progress = progress;
-	return fetch(&p, &build.opts, err);
+	return wb_prepared_run(args, "Fetching", fetch, err);
 }
 
 static const enum wb_opt options[] = {OPTS_BUNDLE, OPTS_COMMON, OPT_END};

@@ -1,10 +1,8 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "builder/build/prepared.h"
 #include "builder/cli/build_args.h"
-#include "builder/cli/progress_args.h"
+#include "builder/cli/prepared_args.h"
 
 /* Layers that were remembered stay, as long as the sources are the same. */
 static void keep_layers(struct wb_lockfile *now, struct wb_lockfile *was)
@@ -44,15 +42,7 @@ static int lock(struct wb_prepared *p, const struct wb_build_opts *o, struct wb_
 
 static int run(const struct wb_args *args, struct wb_err *err)
 {
-	WB_AUTO(wb_build_args_release) struct wb_build_args build = {0};
-	WB_AUTO(wb_prepared_release) struct wb_prepared p = WB_PREPARED_INIT;
-	WB_AUTO(wb_progress_freep) struct wb_progress *progress = NULL;
-
-	if (wb_build_args_read(&build, args, err) ||
-		wb_progress_open(&progress, args, "Locking", err))
-		return -1;
-	build.opts.plan.remote.progress = progress;
-	return lock(&p, &build.opts, err);
+	return wb_prepared_run(args, "Locking", lock, err);
 }
 
 static const enum wb_opt options[] = {OPTS_BUNDLE, OPTS_COMMON, OPT_END};
