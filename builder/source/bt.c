@@ -274,10 +274,10 @@ static int add_file(struct files *fs, const json_t *item, struct wb_err *err)
 	if (!f)
 		return -1;
 	remember(fs->s, path, url);
-	f->identity = wb_asprintf("bt:%s:%llu:%s:%s:%llu", fs->job, (unsigned long long)node, name,
-		when ? when : "", (unsigned long long)size);
 	free(f->etag);
-	f->etag = wb_strdup(when ? when : "");
+	f->etag = wb_etag_text(when);
+	f->identity = wb_asprintf("bt:%s:%llu:%s:%s:%llu", fs->job, (unsigned long long)node, name,
+		f->etag, (unsigned long long)size);
 	return 0;
 }
 

@@ -89,7 +89,7 @@ static int add_object(struct wb_page *page, const json_t *item, struct wb_err *e
 		   *size_text = wb_json_str_opt(item, "size");
 	const char *etag = wb_json_str_opt(item, "etag"), *encoding;
 	const char *generation = wb_json_str_opt(item, "generation");
-	uint64_t size;
+	uint64_t size, number;
 
 	if (!name || !size_text || !wb_parse_u64(&size, size_text))
 		return wb_err_set(err, WB_ERR_FORMAT, "an object without name or size");
@@ -106,9 +106,10 @@ static int add_object(struct wb_page *page, const json_t *item, struct wb_err *e
 	free(f->etag);
 	f->etag = wb_etag_text(etag);
 	free(f->version);
-	f->version = wb_strdup(generation && strspn(generation, "0123456789") == strlen(generation)
-				       ? generation
-				       : "");
+	f->version = wb_strdup(
+		generation && strlen(generation) <= 20 && wb_parse_u64(&number, generation)
+			? generation
+			: "");
 	encoding = wb_json_str_opt(item, "contentEncoding");
 	f->encoded = encoding && strstr(encoding, "gzip");
 	wb_autofree char *own = wb_asprintf("gs:%s/%s#%s:%s:%llu", page->scope, name, f->version,

@@ -52,7 +52,7 @@ void wb_remote_secret_header(struct wb_remote_request *rq, struct wb_secret *ste
  * what: where it is written, for the error. */
 char *wb_endpoint(const char *text, const char *what, struct wb_err *err);
 /* An etag without W/ and quotes. A header may hold any bytes: what is no text, and so could not
- * stand in a lockfile, is none. */
+ * stand in a lockfile, is none; nor is what is longer than anybody's. */
 char *wb_etag_text(const char *value);
 /* Base64 of exactly the kind's size, as cloud APIs write digests; false otherwise. */
 bool wb_known_base64(struct wb_known *k, enum wb_hash_kind kind, const char *text);

@@ -1,6 +1,7 @@
 /* What every listing goes through, whichever kind it came from: filters, checks of names that
  * someone else chose, one order. */
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <uthash.h>
@@ -42,6 +43,18 @@ struct wb_remote_file *wb_listing_add(
 {
 	if (l->files.n >= WB_LISTING_FILES_MAX) {
 		wb_err_set(err, WB_ERR_LIMIT, "more than %d files", WB_LISTING_FILES_MAX);
+		return NULL;
+	}
+	size_t n = strlen(path);
+
+	if (n >= PATH_MAX) {
+		wb_err_set(err, WB_ERR_FORMAT, "the name \"%.80s...\" has %zu bytes", path, n);
+		return NULL;
+	}
+	l->names += n;
+	if (l->names > WB_LISTING_NAMES_MAX) {
+		wb_err_set(err, WB_ERR_LIMIT, "more than %s of file names",
+			wb_size_text(WB_LISTING_NAMES_MAX).s);
 		return NULL;
 	}
 	struct wb_remote_file *f = wb_vec_push(&l->files);

@@ -10,6 +10,8 @@
 #include "base/text.h"
 #include "builder/source/kind.h"
 
+#define ETAG_MAX 256 /* bytes; S3's have 38 */
+
 static const struct wb_kind *kind_of(enum wb_scheme scheme)
 {
 	switch (scheme) {
@@ -313,7 +315,8 @@ char *wb_endpoint(const char *text, const char *what, struct wb_err *err)
 
 char *wb_etag_text(const char *value)
 {
-	if (!value || !wb_utf8_valid(value, strlen(value)))
+	/* An endless one would be kept for every file of a listing. */
+	if (!value || strlen(value) > ETAG_MAX || !wb_utf8_valid(value, strlen(value)))
 		return wb_strdup("");
 	if (wb_str_starts(value, "W/"))
 		value += 2;

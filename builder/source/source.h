@@ -23,6 +23,7 @@
 #include "builder/source/secrets.h"
 
 #define WB_LISTING_FILES_MAX 1000000
+#define WB_LISTING_NAMES_MAX (256u << 20) /* bytes of all paths */
 #define WB_LISTING_FILTERED_MAX 1000
 #define WB_LISTING_PAGES_MAX 20000
 #define WB_LISTING_EMPTY_MAX 1000 /* pages in a row without a file */
@@ -59,6 +60,7 @@ struct wb_listing {
 	char *revision; /* resolved commit or job; "" when the kind has none */
 	char *root;     /* object key prefix that paths are relative to: "" or ends in "/" */
 	WB_VEC(struct wb_remote_file) files;
+	size_t names;  /* bytes of their paths, before the filters */
 	size_t seen;   /* before the filters */
 	size_t *hits;  /* per pattern, allow then ignore: paths it matched */
 	char **better; /* per pattern that matched nothing: a spelling that would; else NULL */

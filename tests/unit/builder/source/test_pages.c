@@ -260,6 +260,36 @@ static void test_pages_that_lead_nowhere(void **state)
 	assert_err(turn(&empty, WB_LISTING_EMPTY_MAX, 0, &err), &err, WB_ERR_FORMAT);
 }
 
+/* What a store says of a million files has to fit into memory, whatever it says. */
+static void test_texts_without_end(void **state)
+{
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_listing_release) struct wb_listing l = WB_LISTING_INIT, many = WB_LISTING_INIT;
+	const struct wb_prefix p = {.prefix = ""};
+	char text[5000], name[4001];
+
+	memset(text, '7', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	wb_autofree char *page = wb_asprintf("{\"items\":[{\"name\":\"x\",\"size\":\"5\","
+	                                     "\"generation\":\"%s\",\"etag\":\"%s\"}]}",
+		text, text);
+
+	assert_ok(parse(wb_gcs_page_parse, &l, NULL, &p, page, &err), &err);
+	assert_string_equal(l.files.items[0].version, "");
+	assert_string_equal(l.files.items[0].etag, "");
+	assert_null(l.files.items[0].identity);
+	assert_null(wb_listing_add(&l, text, 1, &err));
+	assert_contains(err.text, "has 4999 bytes");
+
+	memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	for (size_t n = 0; n < WB_LISTING_NAMES_MAX / 4000; n++)
+		assert_non_null(wb_listing_add(&many, name, 1, &err));
+	assert_null(wb_listing_add(&many, name, 1, &err));
+	assert_int_equal(err.code, WB_ERR_LIMIT);
+	assert_contains(err.text, "of file names");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_deep),
 		cmocka_unit_test(test_link),
 		cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_texts_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
