@@ -271,7 +271,7 @@ static void test_texts_without_end(void **state)
 	memset(text, '7', sizeof(text));
 	text[sizeof(text) - 1] = '\0';
 	wb_autofree char *page = wb_asprintf("{\"items\":[{\"name\":\"x\",\"size\":\"5\","
-	                                     "\"generation\":\"%s\",\"etag\":\"%s\"}]}",
+					     "\"generation\":\"%s\",\"etag\":\"%s\"}]}",
 		text, text);
 
 	assert_ok(parse(wb_gcs_page_parse, &l, NULL, &p, page, &err), &err);
