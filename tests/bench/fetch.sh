@@ -3,9 +3,10 @@
 # aria2c, and the hub's own client with its default settings and without xet, from the stand-in hub;
 # wbuild, rclone and s5cmd from an object store. A peer that cannot be had is left out.
 #
-#	tests/bench/fetch.sh [--gib N] [--runs N] [--dir DIR] [--only plain|limited|store]
+#	tests/bench/fetch.sh [--gib N] [--runs N] [--dir DIR] [--source hub|s3|limited]
+#		[--tools A,B,...] [--small N]
 #
-# Prints a line of JSON for each run and each median; exit status 1 when a target is missed (see
+# Prints a line of JSON for each run, and a table; exit status 1 when a target is missed (see
 # fetch.py). DIR (/dev/shm) needs room for two copies.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
