@@ -1,22 +1,16 @@
 /* Looking after the store: list, prune, verify. */
 #include <dirent.h>
 #include <errno.h>
-#include <pthread.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/cancel.h"
 #include "base/file.h"
 #include "base/path.h"
-#include "base/pool.h"
-#include "base/sha256.h"
 #include "base/text.h"
 #include "layers/store_internal.h"
-
-#define READ_SIZE (1u << 20)
 
 struct listing {
 	WB_VEC(struct wb_store_entry) items;
@@ -279,92 +273,35 @@ int wb_store_prune_idle(
 	return remove_unused(s, before, UINT64_MAX, false, removed, err);
 }
 
-struct verify {
-	struct wb_store *store;
-	struct scan scan;
-	bool fix;
-	void (*bad)(const struct wb_digest *, const char *, void *);
-	void *arg;
-	pthread_mutex_t lock;
-	uint64_t n_bad;
-};
-
-static int hash_file(struct wb_digest *out, const char *path, struct wb_err *err)
+static int by_size(const void *a, const void *b)
 {
-	wb_autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	wb_autofree void *chunk = wb_alloc_pages(READ_SIZE);
-	struct wb_sha256 sha;
+	const struct wb_store_entry *x = a, *y = b;
 
-	if (fd < 0)
-		return wb_err_sys(err, errno, "cannot open \"%s\"", path);
-	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	wb_sha256_init(&sha);
-	for (ssize_t n; (n = read(fd, chunk, READ_SIZE)) != 0;) {
-		if (n < 0 && errno != EINTR)
-			return wb_err_sys(err, errno, "cannot read \"%s\"", path);
-		if (n > 0)
-			wb_sha256_update(&sha, chunk, (size_t)n);
-		if (wb_cancel_check(err))
-			return -1;
-	}
-	wb_sha256_final(&sha, out);
-	return 0;
-}
-
-static int verify_one(void *arg, size_t index, struct wb_err *err)
-{
-	struct verify *v = arg;
-	const struct wb_store_entry *e = &v->scan.blobs.items.items[index];
-	wb_autofree char *path = wb_store_blob_path(v->store, &e->digest);
-	struct wb_err why = WB_ERR_INIT;
-	struct wb_digest d;
-
-	if (!hash_file(&d, path, &why)) {
-		if (wb_digest_equal(&d, &e->digest))
-			return 0;
-		wb_err_set(&why, WB_ERR_INTEGRITY, "its bytes have the digest %s",
-			wb_digest_text(&d).s);
-	} else if (why.code == WB_ERR_CANCELLED) {
-		*err = why;
-		return -1;
-	} else if (why.code == WB_ERR_NOT_FOUND) {
-		return 0; /* pruned meanwhile */
-	} else if (why.errnum == EMFILE || why.errnum == ENFILE || why.errnum == ENOMEM) {
-		*err = why; /* says nothing of the blob */
-		return -1;
-	}
-	pthread_mutex_lock(&v->lock);
-	v->n_bad++;
-	if (v->bad)
-		v->bad(&e->digest, why.text, v->arg);
-	pthread_mutex_unlock(&v->lock);
-	if (v->fix && unlink(path) && errno != ENOENT)
-		return wb_err_sys(err, errno, "cannot remove \"%s\"", path);
-	return 0;
-}
-
-static void verify_release(struct verify *v)
-{
-	scan_release(&v->scan);
-	pthread_mutex_destroy(&v->lock);
+	return x->size != y->size ? (x->size > y->size ? -1 : 1) : by_digest(a, b);
 }
 
 int wb_store_verify(struct wb_store *s, unsigned jobs, bool fix,
 	void (*bad)(const struct wb_digest *d, const char *why, void *arg), void *arg,
 	struct wb_store_stats *stats, struct wb_err *err)
 {
-	WB_AUTO(verify_release)
-	struct verify v = {
-		.store = s, .fix = fix, .bad = bad, .arg = arg, .lock = PTHREAD_MUTEX_INITIALIZER};
+	WB_AUTO(scan_release) struct scan scan = {0};
+	struct store_verify v = {.store = s, .fix = fix, .bad = bad, .arg = arg};
 
-	if (scan_store(&v.scan, s, err) ||
-		wb_pool_run(jobs, v.scan.blobs.items.n, verify_one, &v, err))
+	if (scan_store(&scan, s, err))
 		return -1;
-	*stats = v.scan.stats;
+	/* the longest first, so that none of them is left alone at the end */
+	if (scan.blobs.items.n)
+		qsort(scan.blobs.items.items, scan.blobs.items.n, sizeof(*scan.blobs.items.items),
+			by_size);
+	v.blobs = scan.blobs.items.items;
+	v.n = scan.blobs.items.n;
+	if (store_verify(&v, jobs, err))
+		return -1;
+	*stats = scan.stats;
 	if (!v.n_bad)
 		return 0;
 	wb_err_set(err, WB_ERR_INTEGRITY, "%llu of %llu blobs of the content store are damaged",
-		(unsigned long long)v.n_bad, (unsigned long long)v.scan.blobs.items.n);
+		(unsigned long long)v.n_bad, (unsigned long long)v.n);
 	return fix ? -1
 	           : wb_err_hint(err,
 			     "\"wbuild cache verify --fix\" removes them; the next build fetches "

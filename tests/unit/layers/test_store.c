@@ -183,6 +183,40 @@ static void note_bad(const struct wb_digest *d, const char *why, void *arg)
 	assert_contains(why, "its bytes have the digest sha256:");
 }
 
+/* Blobs of many steps and different lengths, several in one worker's hands: each gets its own
+ * verdict. */
+static void verify_tells_large_blobs_apart(void **state)
+{
+	struct place *p = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_store_stats stats;
+	enum { BLOBS = 8, MOST = 700001 };
+	wb_autofree char *text = wb_alloc(MOST + 1);
+	struct wb_digest digests[BLOBS];
+
+	for (size_t i = 0; i < BLOBS; i++) {
+		memset(text, (int)('a' + i), MOST);
+		text[MOST - i * 83000] = '\0';
+		digests[i] = put(p->store, text);
+	}
+	for (unsigned jobs = 1; jobs <= 3; jobs++)
+		assert_ok(wb_store_verify(p->store, jobs, false, NULL, NULL, &stats, &err), &err);
+	for (size_t i = 0; i < BLOBS; i++) {
+		struct found found = {0};
+		size_t n = MOST - i * 83000;
+
+		memset(text, (int)('a' + i), n);
+		text[n - 1] ^= 1;
+		text[n] = '\0';
+		write_into(p, &digests[i], text);
+		assert_err(
+			wb_store_verify(p->store, 1 + i % 2, true, note_bad, &found, &stats, &err),
+			&err, WB_ERR_INTEGRITY);
+		assert_int_equal(found.n, 1);
+		assert_true(wb_digest_equal(&found.digest, &digests[i]));
+	}
+}
+
 static void verify_finds_rot_that_the_time_does_not_show(void **state)
 {
 	static const struct timespec same[2] = {{.tv_sec = 315532800}, {.tv_sec = 315532800}};
@@ -628,6 +662,7 @@ int main(void)
 		CASE(a_blob_that_was_written_to_is_not_believed),
 		CASE(a_link_in_place_of_a_blob_is_not_followed),
 		CASE(verify_finds_rot_that_the_time_does_not_show),
+		CASE(verify_tells_large_blobs_apart),
 		CASE(records_come_back),
 		CASE(keys_are_any_bytes),
 		CASE(a_record_with_another_value_is_none),
