@@ -22,18 +22,18 @@ model s3 s3://bucket/
 model gs gs://bucket/
 model azure azure://account/container/
 
-limit=seconds=60
-# at KIND CASE: the limit and the environment of hostile_opts.
+limits=(seconds=60)
+# at KIND CASE: the limits and the environment of hostile_opts.
 at() {
 	local url=http://127.0.0.1:$H_MAIN/$2 key
 
 	case $1 in
-	hf) hostile_opts "$limit" "env={\"HF_ENDPOINT\": \"$url\"}" ;;
-	s3) hostile_opts "$limit" "env={\"AWS_ENDPOINT_URL_S3\": \"$url\"}" ;;
-	gs) hostile_opts "$limit" "env={\"STORAGE_EMULATOR_HOST\": \"$url\"}" ;;
+	hf) hostile_opts "${limits[@]}" "env={\"HF_ENDPOINT\": \"$url\"}" ;;
+	s3) hostile_opts "${limits[@]}" "env={\"AWS_ENDPOINT_URL_S3\": \"$url\"}" ;;
+	gs) hostile_opts "${limits[@]}" "env={\"STORAGE_EMULATOR_HOST\": \"$url\"}" ;;
 	azure)
 		key=$(printf 'azure-pw-of-me-is-32-bytes-long!' | base64)
-		hostile_opts "$limit" "env={\"AZURE_STORAGE_CONNECTION_STRING\":
+		hostile_opts "${limits[@]}" "env={\"AZURE_STORAGE_CONNECTION_STRING\":
 			\"AccountName=account;AccountKey=$key;BlobEndpoint=$url\"}"
 		;;
 	web)
@@ -104,12 +104,12 @@ reading s3 list-xml-no-size 1 'error: '
 H_JOBS=20 hostile_run 'listings' # most of them wait
 
 if [ "$H_FULL" ]; then # a thousand pages, or a million files
-	limit=seconds=300
+	limits=(seconds=300 mib=600)
 	for kind in "${kinds[@]}"; do
 		H_FULL='' reading "$kind" list-loop-files 1 'error: .*more than 1000000 files'
 		H_FULL='' reading "$kind" list-loop-empty 1 'error: .*goes in a circle'
 	done
-	limit=seconds=60
+	limits=(seconds=60)
 	hostile_run 'listings without end'
 fi
 
