@@ -41,6 +41,7 @@ REDIRECTS = {
 
 class Transport(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits for 40 ms
     origins = {}  # by the names of the servers
 
     def log_message(self, *_):
