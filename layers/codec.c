@@ -7,12 +7,12 @@
 #include <zstd.h>
 
 #include "base/alloc.h"
+#include "layers/literals.h"
 #include "layers/probe.h"
 #include "oci/mediatype.h"
 
 enum {
-	ZSTD_BLOCK = 128 << 10, /* RFC 8878, 3.1.1.2.4: Block_Maximum_Size */
-	STORED_BLOCK = 65535,   /* RFC 1951, 3.2.4 */
+	STORED_BLOCK = 65535, /* RFC 1951, 3.2.4 */
 	TEXT_LEVEL = 3,
 	NUMBERS_LEVEL = 1, /* a higher one gains nothing on weights, at several times the cost */
 	GZIP_TEXT_LEVEL = 6,
@@ -71,7 +71,8 @@ void wb_codec_describe(char *out, size_t size, const struct wb_codec *c)
 {
 	switch (c->compression) {
 	case WB_COMPRESS_ZSTD:
-		snprintf(out, size, "zstd:%d libzstd:%s", c->level, ZSTD_versionString());
+		snprintf(
+			out, size, "zstd:%d literals:1 libzstd:%s", c->level, ZSTD_versionString());
 		break;
 	case WB_COMPRESS_GZIP:
 		snprintf(out, size, "gzip:%d zlib:%s", c->level, zlibVersion());
@@ -89,7 +90,7 @@ size_t wb_codec_bound(const struct wb_codec *c, size_t n)
 {
 	switch (c->compression) {
 	case WB_COMPRESS_ZSTD: {
-		size_t raw = n + 9 + 3 * blocks(n, ZSTD_BLOCK), bound = ZSTD_compressBound(n);
+		size_t raw = wb_raw_frame_size(n), bound = ZSTD_compressBound(n);
 
 		return raw > bound ? raw : bound;
 	}
@@ -169,30 +170,6 @@ void wb_encoder_free(struct wb_encoder *e)
 	free(e);
 }
 
-/* A frame of raw blocks: single segment, 4-byte content size (RFC 8878, 3.1.1.1). */
-static size_t zstd_raw_frame(uint8_t *out, const uint8_t *p, size_t n)
-{
-	uint8_t *start = out;
-
-	put_le32(out, 0xfd2fb528u);
-	out[4] = 0xa0;
-	put_le32(out + 5, (uint32_t)n);
-	out += 9;
-	do {
-		size_t k = n < ZSTD_BLOCK ? n : ZSTD_BLOCK;
-		uint32_t header = (uint32_t)k << 3 | (k == n); /* raw type is 0; last block bit */
-
-		out[0] = (uint8_t)header;
-		out[1] = (uint8_t)(header >> 8);
-		out[2] = (uint8_t)(header >> 16);
-		wb_copy(out + 3, p, k);
-		out += 3 + k;
-		p += k;
-		n -= k;
-	} while (n);
-	return (size_t)(out - start);
-}
-
 static size_t zstd_piece(struct wb_encoder *e, uint8_t *out, const uint8_t *p, size_t n)
 {
 	enum wb_probe kind = wb_probe(p, n);
@@ -201,11 +178,13 @@ static size_t zstd_piece(struct wb_encoder *e, uint8_t *out, const uint8_t *p, s
 	                                    : NUMBERS_LEVEL;
 
 	if (kind == WB_PROBE_NOISE)
-		return zstd_raw_frame(out, p, n);
+		return wb_raw_frame(out, p, n);
+	if (kind == WB_PROBE_NUMBERS && !e->codec.level && !wb_probe_repeats(p, n))
+		return wb_literal_frame(out, p, n);
 	/* Never nbWorkers: a frame is one job, and its bytes must not depend on the cores. */
 	size_t size = ZSTD_compressCCtx(e->zstd, out, wb_codec_bound(&e->codec, n), p, n, level);
 
-	return ZSTD_isError(size) || size >= n + n / 512 ? zstd_raw_frame(out, p, n) : size;
+	return ZSTD_isError(size) || size >= n + n / 512 ? wb_raw_frame(out, p, n) : size;
 }
 
 static size_t gzip_stored(uint8_t *out, const uint8_t *p, size_t n)

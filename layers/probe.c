@@ -1,6 +1,6 @@
 #include "layers/probe.h"
 
-#include <stdbool.h>
+#include <endian.h>
 #include <string.h>
 
 enum {
@@ -8,6 +8,10 @@ enum {
 	SAMPLE_SIZE = 4096,
 	TOO_SMALL = 64 << 10, /* a compressor settles these faster than samples would */
 	FRACTION = 16,        /* bits after the point of the fixed-point logarithms */
+	NEAR_SPAN = 8 << 10,  /* bytes of which each is looked at for a recurring string */
+	FAR_STRIDE = 256,     /* most rows of weights begin at multiples of it */
+	TABLE_LOG = 12,
+	REPEATS_SHARE = 32, /* one in so many places must recur */
 };
 
 /* log2(x) * 2^FRACTION for x >= 1, by repeated squaring. */
@@ -60,4 +64,52 @@ enum wb_probe wb_probe(const uint8_t *p, size_t n)
 	if (entropy * 100 >= 793ull << FRACTION)
 		return WB_PROBE_NOISE;
 	return entropy * 10 >= 55ull << FRACTION ? WB_PROBE_NUMBERS : WB_PROBE_TEXT;
+}
+
+/* The words met so far, each in the place that it hashes to, where a later one may overwrite it. */
+struct met {
+	uint32_t tags[1 << TABLE_LOG];
+};
+
+static bool meet(struct met *m, uint64_t word)
+{
+	uint64_t hash = (word + 1) * 0x9e3779b97f4a7c15u;
+	uint32_t *place = &m->tags[hash >> (64 - TABLE_LOG)], tag = (uint32_t)(hash >> 16) | 1;
+	bool again = *place == tag;
+
+	*place = tag;
+	return again;
+}
+
+static bool repeats_near(const uint8_t *p, size_t n)
+{
+	struct met m = {0};
+	size_t again = 0;
+	uint32_t word;
+
+	for (size_t i = 0; i + sizeof(word) <= n; i++) {
+		memcpy(&word, p + i, sizeof(word));
+		again += meet(&m, le32toh(word));
+	}
+	return again > n / REPEATS_SHARE;
+}
+
+static bool repeats_far(const uint8_t *p, size_t n)
+{
+	struct met m = {0};
+	size_t again = 0;
+	uint64_t word;
+
+	for (size_t i = 0; i + sizeof(word) <= n; i += FAR_STRIDE) {
+		memcpy(&word, p + i, sizeof(word));
+		again += meet(&m, le64toh(word));
+	}
+	return again > n / FAR_STRIDE / REPEATS_SHARE;
+}
+
+bool wb_probe_repeats(const uint8_t *p, size_t n)
+{
+	size_t near = n < NEAR_SPAN ? n : NEAR_SPAN;
+
+	return repeats_near(p + (n - near) / 2, near) || repeats_far(p, n);
 }

@@ -279,7 +279,7 @@ static void names_and_levels(void **state)
 	assert_int_equal(c.level, 42);
 	assert_ok(wb_codec_parse(&c, "zstd", 19, &err), &err);
 	wb_codec_describe(text, sizeof(text), &c);
-	assert_contains(text, "zstd:19 libzstd:");
+	assert_contains(text, "zstd:19 literals:1 libzstd:");
 	assert_string_equal(wb_codec_media_type(&c), "application/vnd.oci.image.layer.v1.tar+zstd");
 	assert_ok(wb_codec_parse(&c, "gzip", 0, &err), &err);
 	assert_string_equal(wb_codec_media_type(&c), "application/vnd.oci.image.layer.v1.tar+gzip");

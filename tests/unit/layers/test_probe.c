@@ -103,6 +103,28 @@ static void all_of_it_is_in_reach(void **state)
 		check(noise(sizes[i]), sizes[i], WB_PROBE_NOISE);
 }
 
+/* Numbers as such do not; with rows or short strings that recur, they do. */
+static void recurring_strings_are_seen(void **state)
+{
+	uint8_t *p = noise(SIZE);
+
+	assert_false(wb_probe_repeats(p, SIZE));
+	assert_false(wb_probe_repeats(p, 0));
+	assert_false(wb_probe_repeats(p, 7));
+	for (size_t i = 0; i < SIZE; i += 2) /* an exponent beside a mantissa */
+		p[i] = (uint8_t)(0x3b + (p[i] & 3));
+	assert_false(wb_probe_repeats(p, SIZE));
+	for (size_t at = SIZE / 2; at + 4096 <= SIZE; at += 8192)
+		memcpy(p + at, p, 4096); /* every other row */
+	assert_true(wb_probe_repeats(p, SIZE));
+	free(p);
+	p = noise(SIZE);
+	for (size_t i = 3000; i < SIZE; i += 100) /* a tenth of each hundred bytes */
+		memcpy(p + i, "0123456789", 10);
+	assert_true(wb_probe_repeats(p, SIZE));
+	free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +133,7 @@ int main(void)
 		cmocka_unit_test(what_repeats_is_text),
 		cmocka_unit_test(short_inputs_are_not_sampled),
 		cmocka_unit_test(all_of_it_is_in_reach),
+		cmocka_unit_test(recurring_strings_are_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
