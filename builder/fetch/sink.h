@@ -47,7 +47,8 @@ const struct wb_ranges *wb_sink_have(const struct wb_sink_file *f);
 uint64_t wb_sink_reached(struct wb_sink_file *f);
 /* The part, for others to read along; NULL for small files. */
 struct wb_growing *wb_sink_growing(const struct wb_sink_file *f);
-/* The digests to check; after that, bytes may be put, and what is there is hashed. */
+/* The digests to check; after that, bytes may be put, and what is there is hashed. Again, with what
+ * became known of them meanwhile, as long as nothing was there and nothing was put. */
 void wb_sink_start(struct wb_sink_file *f, const struct wb_known *want);
 void wb_sink_put(struct wb_sink_file *f, struct wb_sink_buffer *b);
 /* The size of a file whose size was not known: all its bytes are put. */

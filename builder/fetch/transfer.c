@@ -139,6 +139,9 @@ static int on_headers(struct wb_http_req *req, void *arg, struct wb_err *err)
 		f->direct = wb_strdup(r->effective_url);
 	}
 	f->answered = true;
+	/* What the listing did not tell, or what was no MD5 after all, before the first byte. */
+	if (!t->ranged && f->got == 0 && f->state == WB_FETCH_RUNNING)
+		wb_sink_start(f->sink, &f->item->file->known);
 	if (t->ranged && r->status != 206)
 		return whole_instead(t, err);
 	if (t->ranged && !range_fits(wb_http_header(req, "Content-Range"), t, size)) {

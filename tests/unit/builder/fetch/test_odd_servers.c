@@ -10,6 +10,8 @@
 
 #define BIG_SIZE (24u << 20) /* fetched in ranges */
 #define MID_SIZE (9u << 20)  /* in one piece, and worth a HEAD */
+#define LOW_SIZE (3u << 20)  /* in one piece, and not worth one */
+#define TINY_SIZE 5000u      /* stays in memory */
 
 enum odd {
 	FINE,
@@ -25,6 +27,9 @@ enum odd {
 	HEAD_REFUSED, /* 403 to HEAD, fine otherwise */
 	HEAD_TELLS,   /* the SHA-256 of the whole */
 	HEAD_LIES,    /* another's */
+	GET_TELLS,    /* its CRC-32C */
+	GET_LIES,     /* another's */
+	GET_KMS,      /* that the etag is no MD5 */
 };
 
 struct place {
@@ -41,13 +46,31 @@ struct place {
 	unsigned ends_after;
 };
 
+/* What the answer to a GET tells of the whole file. */
+static char *told(const struct place *p, enum odd odd, uint64_t size)
+{
+	uint8_t crc[WB_HASH_SIZE_MAX];
+	struct wb_hash *h = wb_hash_new(WB_HASH_CRC32C);
+
+	wb_hash_update(h, p->bytes, size);
+	wb_hash_final(h, crc);
+	wb_hash_free(h);
+	crc[0] ^= odd == GET_LIES;
+	wb_autofree char *text = wb_base64_encode(crc, wb_hash_size(WB_HASH_CRC32C));
+
+	if (odd == GET_TELLS || odd == GET_LIES)
+		return wb_asprintf("x-amz-checksum-crc32c: %s\r\n", text);
+	return wb_strdup(odd == GET_KMS ? "x-amz-server-side-encryption: aws:kms\r\n" : "");
+}
+
 static void send_part(int fd, struct place *p, int status, uint64_t from, uint64_t to,
 	uint64_t size, uint64_t announced)
 {
+	wb_autofree char *more = told(p, (enum odd)atomic_load(&p->odd), size);
 	wb_autofree char *head =
-		wb_asprintf("HTTP/1.1 %d X\r\nContent-Length: %llu\r\n"
+		wb_asprintf("HTTP/1.1 %d X\r\nContent-Length: %llu\r\n%s"
 			    "Content-Range: bytes %llu-%llu/%llu\r\nETag: \"e\"\r\n\r\n",
-			status, (unsigned long long)announced, (unsigned long long)from,
+			status, (unsigned long long)announced, more, (unsigned long long)from,
 			(unsigned long long)to - 1, (unsigned long long)size);
 
 	httpd_write(fd, head, strlen(head));
@@ -86,7 +109,10 @@ static bool handle(int fd, const struct httpd_request *r, void *arg)
 {
 	struct place *p = arg;
 	enum odd odd = (enum odd)atomic_load(&p->odd);
-	uint64_t size = strstr(r->target, "big") ? BIG_SIZE : MID_SIZE;
+	uint64_t size = strstr(r->target, "big")    ? BIG_SIZE
+	                : strstr(r->target, "low")  ? LOW_SIZE
+	                : strstr(r->target, "tiny") ? TINY_SIZE
+	                                            : MID_SIZE;
 	unsigned long long from = 0, to = size - 1;
 	char value[64];
 	const char *range = httpd_header(r, "Range", value, sizeof(value));
@@ -128,7 +154,10 @@ static bool handle(int fd, const struct httpd_request *r, void *arg)
 	case LONGER:
 	case HEAD_REFUSED:
 	case HEAD_TELLS:
-	case HEAD_LIES: break;
+	case HEAD_LIES:
+	case GET_TELLS:
+	case GET_LIES:
+	case GET_KMS: break;
 	}
 	bool more = (odd == MORE && range) || (odd == LONGER && !range);
 
@@ -382,6 +411,39 @@ static void heads(void **state)
 	assert_false(wb_store_has(p->store, &p->big, BIG_SIZE));
 }
 
+/* The answer to a GET of all of a file tells as much, just before the first byte. */
+static void gets(void **state)
+{
+	struct place *p = *state;
+	struct wb_err err = WB_ERR_INIT;
+	static const char *const names[] = {"low.bin", "tiny.bin"};
+	static const uint64_t sizes[] = {LOW_SIZE, TINY_SIZE};
+
+	for (size_t i = 0; i < WB_ARRAY_LEN(names); i++) {
+		struct wb_remote_file f = sized(sizes[i]);
+		struct wb_digest d;
+
+		wb_sha256_once(&d, p->bytes, sizes[i]);
+		p->heads = 0;
+		assert_ok(get(p, "s3", names[i], &f, GET_TELLS, &err), &err);
+		assert_true(f.known.has[WB_HASH_CRC32C]);
+		check_and_drop(p, &d, sizes[i]);
+		assert_int_equal(p->heads, 0);
+
+		f = sized(sizes[i]);
+		assert_err(get(p, "s3", names[i], &f, GET_LIES, &err), &err, WB_ERR_INTEGRITY);
+		assert_contains(err.text, "crc32c is");
+		assert_false(wb_store_has(p->store, &d, sizes[i]));
+
+		f = sized(sizes[i]);
+		assert_true(wb_known_md5_hex(&f.known, "0123456789abcdef0123456789abcdef"));
+		assert_ok(get(p, "s3", names[i], &f, GET_KMS, &err), &err);
+		assert_false(f.known.has[WB_HASH_MD5]);
+		assert_null(strstr(p->log.text, "fetching it again"));
+		check_and_drop(p, &d, sizes[i]);
+	}
+}
+
 static void ends_when_told(void **state)
 {
 	struct place *p = *state;
@@ -457,6 +519,7 @@ int main(void)
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(other_digests),
 		cmocka_unit_test(heads),
+		cmocka_unit_test(gets),
 		cmocka_unit_test(ends_when_told),
 		cmocka_unit_test(no_room),
 		cmocka_unit_test(parts_are_not_followed),
