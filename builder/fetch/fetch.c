@@ -336,11 +336,16 @@ static void collect(struct wb_fetch *d)
 
 /* --- which next ---------------------------------------------------------------------------- */
 
-static bool ready(const struct wb_fetch_file *f, int64_t now)
+bool wb_fetch_takes_one(const struct wb_fetch_file *f, int64_t now)
 {
-	return f->state == WB_FETCH_RUNNING && f->todo.list.n && f->not_before <= now &&
+	return f->state == WB_FETCH_RUNNING && f->not_before <= now &&
 	       !(f->transfers &&
 		       (!f->answered || f->no_ranges || f->item->file->size == WB_SIZE_UNKNOWN));
+}
+
+static bool ready(const struct wb_fetch_file *f, int64_t now)
+{
+	return f->todo.list.n && wb_fetch_takes_one(f, now);
 }
 
 /* A file that lost its last transfer goes on before others begin: few files at a time, each hashed

@@ -84,6 +84,8 @@ int64_t wb_fetch_now(void); /* ms */
 void wb_fetch_fail(struct wb_fetch *d, const struct wb_err *err);
 /* Drops what is there and starts over, when the transfers of the file have ended. */
 void wb_fetch_start_over(struct wb_fetch_file *f);
+/* Another request for a part of the file could be made now, if there was a part to ask for. */
+bool wb_fetch_takes_one(const struct wb_fetch_file *f, int64_t now);
 
 /* transfer.c */
 bool wb_transfer_start(struct wb_fetch *d, struct wb_fetch_file *f); /* false: nothing to ask */

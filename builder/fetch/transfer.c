@@ -434,13 +434,14 @@ bool wb_transfer_start(struct wb_fetch *d, struct wb_fetch_file *f)
 	return begin(d, t);
 }
 
-/* How long a request still takes if it goes on as it did, in ms; 0 when it must not be split. */
+/* How long a request still takes if it goes on as it did, in ms; 0 when it must not be split:
+ * nobody could ask for the rest just now, or the workers are what it waits for. */
 static uint64_t takes_ms(const struct wb_transfer *t, int64_t now)
 {
 	uint64_t left = t->end - t->pos, got = t->pos - t->start;
-	bool goes = t->f && t->ranged && !t->head && got && t->f->state == WB_FETCH_RUNNING;
+	bool goes = t->f && t->ranged && !t->head && !t->paused && got;
 
-	if (!goes || t->f->no_ranges || left < SPLIT_MIN)
+	if (!goes || left < SPLIT_MIN || t->f->todo.list.n || !wb_fetch_takes_one(t->f, now))
 		return 0;
 	return (uint64_t)((double)left * (double)(now - t->first) / (double)got);
 }
