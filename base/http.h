@@ -105,6 +105,7 @@ struct wb_http_params {
 	int64_t range_start, range_end;
 	const char *if_range; /* If-Range validator, or NULL */
 	uint64_t body_limit;  /* for buffered responses; default 4 MiB */
+	uint64_t body_about;  /* so many bytes will come, if anybody knows; 0: may be many */
 	bool no_redirect;     /* hand back a 3xx; relative ones are still followed when
 	                       * follow_relative */
 	bool follow_relative;

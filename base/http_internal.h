@@ -15,7 +15,8 @@
 #define WB_HTTP_ERROR_BODY_MAX (64u << 10)
 #define WB_HTTP_BODY_DEFAULT (4u << 20)
 #define WB_HTTP_BUFFER (512L << 10)
-#define WB_HTTP_BUFFERED_S 600L /* for a whole response that is kept in memory */
+#define WB_HTTP_BUFFER_HEAD (16L << 10) /* for headers, before the body */
+#define WB_HTTP_BUFFERED_S 600L         /* for a whole response that is kept in memory */
 
 enum wb_http_state {
 	WB_HTTP_QUEUED,  /* waits for a free place */

@@ -432,6 +432,19 @@ static void arm_range(struct wb_http_req *req)
 	curl_easy_setopt(req->easy, CURLOPT_RANGE, range);
 }
 
+/* curl has a buffer for each request, and it is wiped afterwards: for thousands of small ones, a
+ * large one would cost more than all else. */
+static long buffer_for(const struct wb_http_params *p)
+{
+	if (p->method == WB_HTTP_HEAD)
+		return WB_HTTP_BUFFER_HEAD;
+	if (p->body_about == 0 || p->body_about >= (uint64_t)WB_HTTP_BUFFER)
+		return WB_HTTP_BUFFER;
+	long n = WB_HTTP_BUFFER_HEAD + (long)p->body_about;
+
+	return n < WB_HTTP_BUFFER ? n : WB_HTTP_BUFFER;
+}
+
 /* A redirect's name may lead where its text does not. Connections of a proxy are the user's own
  * choice. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
@@ -481,7 +494,7 @@ static void arm_network(struct wb_http_req *req)
 	if (wb_http_is_buffered(req))
 		curl_easy_setopt(e, CURLOPT_TIMEOUT, WB_HTTP_BUFFERED_S);
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, WB_HTTP_BUFFER);
+	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, buffer_for(&req->p));
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, h->user_agent);
 }

@@ -379,6 +379,7 @@ static int submit(struct wb_transfer *t, struct wb_err *err)
 	else if (wb_remote_request(&rq, f->item->remote, f->item->file, &want, err))
 		return -1;
 	wb_remote_request_fill(&p, &rq, &want);
+	p.body_about = t->end == UINT64_MAX ? 0 : t->end - t->start;
 	p.on_headers_done = on_headers;
 	p.on_body = on_body;
 	p.on_done = on_done;
