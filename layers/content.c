@@ -7,9 +7,12 @@
 
 #include "base/cancel.h"
 #include "base/file.h"
+#include "base/pool.h"
 #include "base/sha256.h"
 
 #define READ_SIZE (512u << 10)
+#define COMPARE_SIZE (128u << 10) /* two of these stay in a core's own cache */
+#define SPAN_SIZE (16u << 20)     /* what one thread compares of a pair before it looks for more */
 
 enum { SAMPLES = 8, SAMPLE_SIZE = 4096 };
 
@@ -118,27 +121,45 @@ int wb_content_sample(struct wb_digest *out, const struct wb_content *c, struct 
 	return wb_content_check(c, fd, err);
 }
 
-int wb_content_equal(
-	bool *equal, const struct wb_content *a, const struct wb_content *b, struct wb_err *err)
+struct comparison {
+	const struct wb_content *a, *b;
+	int fa, fb;
+	_Atomic bool differ;
+};
+
+static int compare_span(void *arg, size_t index, struct wb_err *err)
+{
+	struct comparison *c = arg;
+	uint64_t at = (uint64_t)index * SPAN_SIZE, end = at + SPAN_SIZE;
+	wb_autofree char *pa = wb_alloc_pages(COMPARE_SIZE);
+	wb_autofree char *pb = wb_alloc_pages(COMPARE_SIZE);
+
+	end = end < c->a->size ? end : c->a->size;
+	for (size_t n; at < end && !c->differ; at += n) {
+		n = end - at < COMPARE_SIZE ? (size_t)(end - at) : COMPARE_SIZE;
+		if (wb_cancel_check(err) ||
+			wb_file_read_full(c->fa, pa, n, (int64_t)at, c->a->path, err) ||
+			wb_file_read_full(c->fb, pb, n, (int64_t)at, c->b->path, err))
+			return -1;
+		if (memcmp(pa, pb, n))
+			c->differ = true;
+	}
+	return 0;
+}
+
+int wb_content_equal(bool *equal, const struct wb_content *a, const struct wb_content *b,
+	unsigned jobs, struct wb_err *err)
 {
 	wb_autoclose int fa = wb_content_open(a, err);
 	wb_autoclose int fb = fa < 0 ? -1 : wb_content_open(b, err);
-	wb_autofree char *pa = wb_alloc_pages(READ_SIZE);
-	wb_autofree char *pb = wb_alloc_pages(READ_SIZE);
+	struct comparison c = {.a = a, .b = b, .fa = fa, .fb = fb};
 
-	if (fb < 0)
+	if (fb < 0 || wb_pool_run(jobs, (size_t)((a->size + SPAN_SIZE - 1) / SPAN_SIZE),
+			      compare_span, &c, err))
 		return -1;
-	for (uint64_t left = a->size; left;) {
-		size_t n = left < READ_SIZE ? (size_t)left : READ_SIZE;
-
-		if (wb_cancel_check(err) || wb_file_read_full(fa, pa, n, -1, a->path, err) ||
-			wb_file_read_full(fb, pb, n, -1, b->path, err))
-			return -1;
-		if (memcmp(pa, pb, n)) {
-			*equal = false;
-			return 0;
-		}
-		left -= n;
+	if (c.differ) {
+		*equal = false;
+		return 0;
 	}
 	if (wb_content_check(a, fa, err) || wb_content_check(b, fb, err))
 		return -1;

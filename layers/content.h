@@ -19,8 +19,9 @@ int wb_content_hash(struct wb_digest *out, const struct wb_content *c, struct wb
 /* SHA-256 of a few pieces of it, spread from the first byte to the last: equal files have equal
  * samples, and weights that are not equal hardly ever do. */
 int wb_content_sample(struct wb_digest *out, const struct wb_content *c, struct wb_err *err);
-/* Byte-for-byte equality (sizes are equal already): stops at the first difference. */
-int wb_content_equal(
-	bool *equal, const struct wb_content *a, const struct wb_content *b, struct wb_err *err);
+/* Byte-for-byte equality (sizes are equal already), by so many threads (0: the cores): stops soon
+ * after the first difference. */
+int wb_content_equal(bool *equal, const struct wb_content *a, const struct wb_content *b,
+	unsigned jobs, struct wb_err *err);
 
 #endif

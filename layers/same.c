@@ -1,5 +1,6 @@
 #include "layers/same.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,15 +15,24 @@ struct size_class {
 	size_t first, n;
 };
 
+/* Two large files that all their samples say are equal. */
+struct pair {
+	struct wb_node *first, *second;
+};
+
 struct search {
 	WB_VEC(struct wb_node *) files;
 	WB_VEC(struct size_class) classes;
+	pthread_mutex_t lock; /* of pairs */
+	WB_VEC(struct pair) pairs;
 };
 
 static void search_release(struct search *s)
 {
 	wb_vec_free(&s->files);
 	wb_vec_free(&s->classes);
+	wb_vec_free(&s->pairs);
+	pthread_mutex_destroy(&s->lock);
 }
 
 static int by_size(const void *a, const void *b)
@@ -44,13 +54,13 @@ static int by_content(const void *a, const void *b)
 	return c ? c : x->order < y->order ? -1 : x->order > y->order;
 }
 
-static int compare_pair(struct wb_node *a, struct wb_node *b, struct wb_err *err)
+static int compare_pair(struct wb_node *a, struct wb_node *b, unsigned jobs, struct wb_err *err)
 {
 	bool equal = false;
 
 	if (a->content.digest_known && b->content.digest_known)
 		equal = wb_digest_equal(&a->content.digest, &b->content.digest);
-	else if (wb_content_equal(&equal, &a->content, &b->content, err))
+	else if (wb_content_equal(&equal, &a->content, &b->content, jobs, err))
 		return -1;
 	if (!equal)
 		return 0;
@@ -94,7 +104,7 @@ static int by_sample(const void *a, const void *b)
 	return c ? c : x->node->order < y->node->order ? -1 : x->node->order > y->node->order;
 }
 
-static int settle_by_sample(struct wb_node **files, size_t n, struct wb_err *err)
+static int settle_by_sample(struct search *s, struct wb_node **files, size_t n, struct wb_err *err)
 {
 	wb_autofree struct sampled *list = wb_calloc(n, sizeof(*list));
 
@@ -110,8 +120,11 @@ static int settle_by_sample(struct wb_node **files, size_t n, struct wb_err *err
 		for (k = 1; i + k < n; k++)
 			if (!wb_digest_equal(&list[i].sample, &list[i + k].sample))
 				break;
-		if (k == 2 && compare_pair(files[i], files[i + 1], err))
-			return -1;
+		if (k == 2) {
+			pthread_mutex_lock(&s->lock);
+			*wb_vec_push(&s->pairs) = (struct pair){files[i], files[i + 1]};
+			pthread_mutex_unlock(&s->lock);
+		}
 		if (k > 2 && settle_by_digest(files + i, k, err))
 			return -1;
 	}
@@ -130,7 +143,7 @@ static int settle_class(void *arg, size_t index, struct wb_err *err)
 		read &= files[i]->content.path != NULL;
 	}
 	return known || !read ? settle_by_digest(files, c->n, err)
-	                      : settle_by_sample(files, c->n, err);
+	                      : settle_by_sample(s, files, c->n, err);
 }
 
 static void cut_classes(struct search *s)
@@ -151,7 +164,7 @@ static void cut_classes(struct search *s)
 
 int wb_same_find(struct wb_tree *t, unsigned jobs, struct wb_err *err)
 {
-	WB_AUTO(search_release) struct search s = {0};
+	WB_AUTO(search_release) struct search s = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 	for (size_t i = 0; i < t->nodes.n; i++) {
 		struct wb_node *node = t->nodes.items[i];
@@ -164,5 +177,12 @@ int wb_same_find(struct wb_tree *t, unsigned jobs, struct wb_err *err)
 	if (s.files.n)
 		qsort(s.files.items, s.files.n, sizeof(*s.files.items), by_size);
 	cut_classes(&s);
-	return wb_pool_run(jobs, s.classes.n, settle_class, &s, err);
+	if (wb_pool_run(jobs, s.classes.n, settle_class, &s, err))
+		return -1;
+	/* a pair after the other, each by all cores: there are few, and one may be most of the
+	 * bytes */
+	wb_vec_foreach (p, &s.pairs)
+		if (compare_pair(p->first, p->second, jobs, err))
+			return -1;
+	return 0;
 }

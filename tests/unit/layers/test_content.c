@@ -166,13 +166,13 @@ static void equality_is_of_every_byte(void **state)
 
 		layertest_write(twin, bytes, SIZE);
 		layertest_content(&c, twin);
-		assert_ok(wb_content_equal(&equal, &p->content, &c, &err), &err);
+		assert_ok(wb_content_equal(&equal, &p->content, &c, 2, &err), &err);
 		assert_true(equal);
 		bytes[at[i]] ^= 1;
 		layertest_write(twin, bytes, SIZE);
 		bytes[at[i]] ^= 1;
 		layertest_content(&other, twin);
-		assert_ok(wb_content_equal(&equal, &p->content, &other, &err), &err);
+		assert_ok(wb_content_equal(&equal, &p->content, &other, 2, &err), &err);
 		assert_false(equal);
 	}
 }
