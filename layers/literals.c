@@ -17,6 +17,7 @@ enum {
 	SIZES_HEAD = 5,    /* Literals_Section_Header with sizes of 18 bits */
 	SPAN = 512,        /* a block is sampled by as many bytes ... */
 	SPAN_EVERY = 8192, /* ... of each so many */
+	NO_CODE = 0x80,    /* the length of a pair of which one byte has none */
 	SLACK = 32,        /* the ends of streams, which are stored by eight bytes, and the heads */
 };
 
@@ -28,6 +29,7 @@ struct frame {
 	struct wb_huffman code;
 	bool has_code;         /* and the decoder has it too */
 	uint64_t bits_per_64k; /* what 2^16 bytes became in the block that it was made for */
+	uint32_t pairs[1 << 16];
 };
 
 static void put_le(uint8_t *p, uint64_t v, size_t n)
@@ -107,7 +109,32 @@ static size_t count_sample(uint32_t counts[256], const uint8_t *p, size_t n)
 
 /* --- coding ------------------------------------------------------------------------------- */
 
-/* Bits that are to be stored, the oldest lowest: fewer than 8 after store(), and five codes more at
+/* The codes of all pairs of bytes, by the two as a number of 16 bits: the second's, which a stream
+ * has first, then the first's; the bits from the ninth on, below them how many. Those of weights
+ * that occur lie in few lines of the cache, and one look-up for two bytes is what counts. */
+static void make_pairs(uint32_t pairs[1 << 16], const struct wb_huffman_code codes[256])
+{
+	for (size_t second = 0; second < 256; second++) {
+		const struct wb_huffman_code *s = &codes[second];
+		uint32_t *row = pairs + (second << 8);
+
+		if (s->len == WB_HUFFMAN_MISSING) {
+			for (size_t first = 0; first < 256; first++)
+				row[first] = NO_CODE;
+			continue;
+		}
+		for (size_t first = 0; first < 256; first++) {
+			const struct wb_huffman_code *f = &codes[first];
+
+			row[first] =
+				f->len == WB_HUFFMAN_MISSING
+					? NO_CODE
+					: (s->bits | f->bits << s->len) << 8 | (s->len + f->len);
+		}
+	}
+}
+
+/* Bits that are to be stored, the oldest lowest: fewer than 8 after store(), and two pairs more at
  * most before the next. */
 struct stream {
 	uint64_t acc;
@@ -115,17 +142,17 @@ struct stream {
 	uint8_t *out;
 };
 
-static inline void put(struct stream *s, const struct wb_huffman_code *c)
+static inline void put(struct stream *s, uint32_t code)
 {
-	s->acc |= (uint64_t)c->bits << (s->pos & 63);
-	s->pos += c->len;
+	s->acc |= (uint64_t)(code >> 8) << (s->pos & 63);
+	s->pos += code & 255;
 }
 
 static inline bool store(struct stream *s)
 {
 	uint64_t le = htole64(s->acc);
 
-	if (s->pos >= WB_HUFFMAN_MISSING)
+	if (s->pos >= NO_CODE)
 		return false;
 	memcpy(s->out, &le, sizeof(le));
 	s->out += s->pos / 8;
@@ -134,37 +161,45 @@ static inline bool store(struct stream *s)
 	return true;
 }
 
+static inline uint32_t pair_at(const uint8_t *p)
+{
+	uint16_t le;
+
+	memcpy(&le, p, sizeof(le));
+	return le16toh(le);
+}
+
 /* 4.2.2: a stream is read from its end, so the last byte comes first. NULL: a byte has no code */
-static uint8_t *put_stream(
-	uint8_t *out, const uint8_t *p, size_t n, const struct wb_huffman_code codes[256])
+static uint8_t *put_stream(uint8_t *out, const uint8_t *p, size_t n, const struct frame *f)
 {
 	struct stream s = {.out = out};
 
-	for (; n >= 5; n -= 5) {
-#pragma GCC unroll 5
-		for (size_t i = 1; i <= 5; i++)
-			put(&s, &codes[p[n - i]]);
+	for (; n % 4; n--) {
+		const struct wb_huffman_code *c = &f->code.codes[p[n - 1]];
+
+		put(&s, c->len == WB_HUFFMAN_MISSING ? NO_CODE : c->bits << 8 | c->len);
+	}
+	if (!store(&s))
+		return NULL;
+	for (; n; n -= 4) {
+		put(&s, f->pairs[pair_at(p + n - 2)]);
+		put(&s, f->pairs[pair_at(p + n - 4)]);
 		if (!store(&s))
 			return NULL;
 	}
-	while (n--)
-		put(&s, &codes[p[n]]);
-	if (!store(&s))
-		return NULL;
 	*s.out = (uint8_t)(s.acc | 1u << s.pos);
 	return s.out + 1;
 }
 
 /* The four streams behind their jump table (4.2.2). -> size, 0: a byte has no code */
-static size_t put_streams(
-	uint8_t *out, const uint8_t *p, size_t n, const struct wb_huffman_code codes[256])
+static size_t put_streams(uint8_t *out, const uint8_t *p, size_t n, const struct frame *f)
 {
 	uint8_t *at = out + JUMP_TABLE;
 	size_t each = (n + STREAMS - 1) / STREAMS;
 
 	for (size_t i = 0; i < STREAMS; i++) {
 		size_t from = i * each;
-		uint8_t *end = put_stream(at, p + from, n - from < each ? n - from : each, codes);
+		uint8_t *end = put_stream(at, p + from, n - from < each ? n - from : each, f);
 
 		if (!end)
 			return 0;
@@ -183,7 +218,7 @@ static size_t put_coded_block(
 	const size_t head = with_code ? f->code.head_n : 0;
 
 	wb_copy(at, f->code.head, head);
-	size_t streams = put_streams(at + head, p, n, f->code.codes);
+	size_t streams = put_streams(at + head, p, n, f);
 
 	if (!streams)
 		return 0;
@@ -230,6 +265,7 @@ static size_t put_new_block(uint8_t *out, struct frame *f, const uint8_t *p, siz
 
 	if (f->code.head_n + JUMP_TABLE + bits / 8 + SLACK >= n - n / 100)
 		return put_raw_block(out, p, n, last);
+	make_pairs(f->pairs, f->code.codes);
 	f->has_code = true;
 	f->bits_per_64k = bits * 65536 / n;
 	return put_coded_block(out, f, true, p, n, last);
@@ -251,10 +287,11 @@ static size_t put_block(
 
 size_t wb_literal_frame(uint8_t *out, const uint8_t *p, size_t n)
 {
-	struct frame f = {.has_code = false};
+	struct frame f; /* large: only what says so is valid */
 	const uint8_t *end = out + wb_raw_frame_size(n);
 	uint8_t *at = out + put_frame_head(out, n);
 
+	f.has_code = false;
 	do {
 		size_t k = n < BLOCK_MAX ? n : BLOCK_MAX;
 
