@@ -15,7 +15,7 @@ enum {
 	STORED_BLOCK = 65535, /* RFC 1951, 3.2.4 */
 	TEXT_LEVEL = 3,
 	NUMBERS_LEVEL = 1, /* a higher one gains nothing on weights, at several times the cost */
-	GZIP_TEXT_LEVEL = 3,
+	GZIP_TEXT_LEVEL = 6,
 };
 
 struct wb_encoder {
