@@ -172,8 +172,8 @@ def commands(case, hub, names, size):
     return result
 
 
-def table(case, seen):
-    """-> True where all targets are met"""
+def table(case, seen, args):
+    """-> True where all targets are met; they are those of large files"""
     met = True
     print(f"\n| {case} | wall s (min to max) | CPU s | server's CPU s | wbuild takes |")
     print("| --- | --- | --- | --- | --- |")
@@ -181,7 +181,7 @@ def table(case, seen):
         wall, cpu, served = ([r[k] for r in results] for k in ("wall", "cpu", "server"))
         takes = statistics.median(ours["wall"] / its["wall"]
                                   for ours, its in zip(seen["wbuild"], results))
-        target = TARGETS.get((case, tool))
+        target = None if args.small else TARGETS.get((case, tool))
         missed = target is not None and takes > target
         met &= not missed
         print(f"| {tool} | {statistics.median(wall):.2f} ({min(wall):.2f} to {max(wall):.2f}) | "
@@ -205,7 +205,7 @@ def compare(case, hub, names, size, args, server, more=None):
             seen[tool].append(result)
             print(json.dumps({"case": case, "tool": tool, "run": run + 1, **result}), flush=True)
     shutil.rmtree(out)
-    return table(case, seen)
+    return table(case, seen, args)
 
 
 def main():
