@@ -6,6 +6,7 @@ t_use images
 t_use trees
 
 model_small "$T_TMP/first"
+bf16 weights 3000001 >"$T_TMP/first/weights/bf16.safetensors"
 names_hard "$T_TMP/first/data"
 
 # build_in DIR JOBS [PREFIX-COMMAND...]: builds DIR with a cache of its own; sums in $sums.

@@ -9,6 +9,7 @@ t_use trees
 golden=$T_SRC/tests/golden/digests.txt
 m=$T_TMP/model
 model_small "$m"
+bf16 weights 3000001 >"$m/weights/bf16.safetensors"
 names_hard "$m/data"
 mkbase "$T_TMP/base" one >/dev/null
 mkbase "$T_TMP/base" multi --arch amd64,arm64 >/dev/null

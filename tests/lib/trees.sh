@@ -1,6 +1,15 @@
 # shellcheck shell=bash
 # Truss-style directories for tests: t_use trees (after t_use images)
 
+# bf16 NAME BYTES: like seeded, but as weights are: every other byte is one of few
+bf16() {
+	seeded "$1" "$2" | python3 -c '
+import sys
+b = bytearray(sys.stdin.buffer.read())
+b[1::2] = b[1::2].translate(bytes(0x3c - min((256 - i & -(256 - i)).bit_length(), 7) for i in range(256)))
+sys.stdout.buffer.write(b)'
+}
+
 # model_small DIR: data/ and a local weights source; a few kinds of content, about 9 MB.
 model_small() {
 	mkdir -p "$1/data/sub dir" "$1/weights/deep/er"
