@@ -206,7 +206,7 @@ class Soak:
         self.store = os.path.join(self.small, "store")
         self.counts, self.faults = collections.Counter(), collections.Counter()
         self.wrongs, self.ms, self.fds = [], 200.0, []
-        self.held, self.most_files = set(), 0  # outputs that there are
+        self.outputs, self.most_files = set(), 0  # where builds were told to put something
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: orphans come to us
         if "s3" in servers:
             import boto3
@@ -235,6 +235,11 @@ class Soak:
 
     def output(self, rng, model):
         """(options, how to read it, key)"""
+        options, source, key = self.some_output(rng, model)
+        self.outputs.add(key)
+        return options, source, key
+
+    def some_output(self, rng, model):
         near = rng.choice([self.small, self.wide])
         kind = rng.choices(["layout", "archive", "local", "registry"], [5, 2, 1, 2])[0]
         if kind == "registry" and "registry" not in self.servers:
@@ -271,7 +276,6 @@ class Soak:
         if got != want:
             odd = {p for p in got.keys() | want.keys() if got.get(p) != want.get(p)}
             raise Wrong(f"not the source's files: {sorted(odd)[:5]}")
-        self.held.add(key)
         self.counts["outputs verified"] += 1
 
     def check_after_fault(self, source, key):
@@ -560,7 +564,7 @@ class Soak:
 
     def last(self):
         """One undisturbed build of every model to every output it had; then nothing is left over."""
-        for key in sorted(self.held):
+        for key in sorted(self.outputs):
             name = key[1] if key[0] == "registry" else None
             for model in self.models:
                 if name == model.name or (name is None and self.belongs(key, model)):
