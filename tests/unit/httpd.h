@@ -147,12 +147,9 @@ static inline bool httpd_one(struct httpd *s, int fd)
 static inline void *httpd_connection(void *arg)
 {
 	struct httpd_conn c = *(struct httpd_conn *)arg;
-	unsigned live = atomic_fetch_add(&c.s->live, 1) + 1;
 	struct timeval tv = {.tv_sec = 20};
 
 	free(arg);
-	if (live > atomic_load(&c.s->peak))
-		atomic_store(&c.s->peak, live);
 	setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	while (httpd_one(c.s, c.fd))
 		;
@@ -175,8 +172,15 @@ static inline void *httpd_accept(void *arg)
 
 		*c = (struct httpd_conn){.s = s, .fd = fd};
 		atomic_fetch_add(&s->connections, 1);
+		/* here, not by the thread: httpd_stop() must know of one that has not begun yet */
+		unsigned live = atomic_fetch_add(&s->live, 1) + 1;
+
+		if (live > atomic_load(&s->peak))
+			atomic_store(&s->peak, live);
 		if (pthread_create(&t, NULL, httpd_connection, c) == 0)
 			pthread_detach(t);
+		else
+			atomic_fetch_sub(&s->live, 1);
 	}
 }
 
