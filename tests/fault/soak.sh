@@ -3,7 +3,9 @@
 # Builds one after the other on one store: models that change, every kind of output, sources on real
 # servers, and faults at random (signals, networks, full disks, damaged files, prunes, twins). What
 # succeeds is right, what fails says so, and nothing is left over: no file, lock or process.
-# BUILDS=N sets how many (40, and 1,000 with WBUILD_TEST_FULL=1); SEED=N repeats the choices of a run.
+# BUILDS=N sets how many (40, and 1,000 with WBUILD_TEST_FULL=1); SEED=N repeats the choices of a run;
+# SOAK_VERBOSE=1 prints each build. What does not hold is printed with the seed, the build and the
+# faults, and a copy of everything as it was at the first defect stays in out/soak-SEED or SOAK_KEEP.
 . "$(dirname "$0")/../lib.sh"
 t_use images
 t_use trees

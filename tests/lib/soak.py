@@ -8,9 +8,12 @@ SERVERS is a JSON object: hub, web (URL and folder), s3 (URL, key, secret), regi
 the file of faults), where they are there. The choices depend on SEED and the build's number alone;
 when a signal arrives does not.
 
-Prints what did not hold, and the counts."""
+WORK/log has a line for every build: what was built, what was done to it, what it said. At each
+defect its build and the faults of it are printed, at the first one also the builds before it, and
+WORK is copied to SOAK_KEEP (out/soak-SEED of the source tree). Prints the counts at the end."""
 import base64
 import collections
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -22,6 +25,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 import urllib.request
 
 import readimage
@@ -31,6 +35,8 @@ WBUILD = os.environ["WBUILD"]
 BUILD_LIMIT = 60  # seconds after which a build counts as hung
 LOOK_EVERY = 50
 STORE_KEEP = 8 << 20
+ROOM = 24 << 20  # bytes free on the small disk before each build: only faults fill it
+MOST_DEFECTS = 20  # after which there is nothing more to learn
 CLEAR = {1, 2, 3}
 
 
@@ -39,6 +45,10 @@ def seeded(rng, size):
     if rng.random() < 0.5:
         return rng.randbytes(size)
     return (rng.randbytes(64).hex() * (size // 128 + 1))[:size].encode()
+
+
+class Enough(Exception):
+    """So many defects that no more are looked for."""
 
 
 class Model:
@@ -206,6 +216,11 @@ class Soak:
         self.store = os.path.join(self.small, "store")
         self.counts, self.faults = collections.Counter(), collections.Counter()
         self.wrongs, self.ms, self.fds = [], 200.0, []
+        self.number, self.now, self.done, self.trail = 0, "start", [], collections.deque(maxlen=12)
+        self.keep = os.environ.get("SOAK_KEEP") or os.path.join(
+            os.path.dirname(os.path.abspath(__file__)), "../../out/soak-" + seed)
+        self.keep = os.path.normpath(self.keep)
+        self.least_free = 1 << 60
         self.outputs, self.most_files = set(), 0  # where builds were told to put something
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: orphans come to us
         if "s3" in servers:
@@ -219,12 +234,39 @@ class Soak:
         kinds += ["web"] * ("web" in servers) + ["s3"] * ("s3" in servers)
         self.models = [Model(self, f"m{i}", kind) for i, kind in enumerate(kinds)]
 
+    def log(self, line):
+        line = " | ".join(line.strip().splitlines())
+        self.trail.append(line)
+        with open(os.path.join(self.work, "log"), "a") as f:
+            f.write(line + "\n")
+        if os.environ.get("SOAK_VERBOSE"):
+            print("# " + line, flush=True)
+
+    def did(self, what):
+        """A fault of the build under way."""
+        self.done.append(what)
+
     def wrong(self, text):
-        self.wrongs.append(f"build {self.counts['builds']}: {text}")
-        print("# " + self.wrongs[-1][:1500], flush=True)
-        if os.environ.get("SOAK_KEEP"):  # a copy of everything at the first defect, to look at
-            shutil.copytree(self.work, os.environ["SOAK_KEEP"], symlinks=True)
-            sys.exit(1)
+        where = f"step {self.number}, build {self.counts['builds']}: {self.now}"
+        self.wrongs.append(f"{where}: {text}")
+        lines = [f"defect {len(self.wrongs)} of seed {self.seed}, {where}",
+                 f"  found: {text}", f"  faults: {'; '.join(self.done) or 'none'}"]
+        if len(self.wrongs) == 1:
+            lines += ["  before it:"] + ["  " + one for one in self.trail]
+        for one in lines:
+            print("# " + one.rstrip().replace("\n", "\n#     "), flush=True)
+        with open(os.path.join(self.work, "log"), "a") as f:
+            f.writelines(one.rstrip() + "\n" for one in lines[:3])
+        if len(self.wrongs) == 1:
+            while os.path.exists(self.keep):
+                self.keep += "+"
+            try:
+                shutil.copytree(self.work, self.keep, symlinks=True)
+                print(f"# kept as it was then: {self.keep}", flush=True)
+            except (OSError, shutil.Error) as e:
+                print(f"# not all was kept in {self.keep}: {str(e)[:500]}", flush=True)
+        if len(self.wrongs) == MOST_DEFECTS:
+            raise Enough
 
     def hub(self, what, spec):
         request = urllib.request.Request(self.servers["hub"] + "/-/" + what, json.dumps(spec).encode())
@@ -304,8 +346,10 @@ class Soak:
 
     def signal_at_random(self, rng, run, which):
         # the middle is where most happens; a model that has nothing new is done sooner
-        time.sleep(rng.random() * min(self.ms, 1500) / 1000)
+        after = rng.random() * min(self.ms, 1500)
+        time.sleep(after / 1000)
         run.look()
+        self.did(f"{which.name} after {after:.1f} ms")
         try:
             os.kill(run.process.pid, which)
         except ProcessLookupError:
@@ -335,11 +379,13 @@ class Soak:
         if model.kind == "hub":
             for _ in range(rng.randrange(1, 4)):
                 kind = rng.choice(["reset", "reset", "truncate", "corrupt", "status", "lie", "expire"])
-                self.hub("fault", {
+                fault = {
                     "match": ".", "on": "hub" if kind == "status" else "cdn", "kind": kind,
                     "after": rng.randrange(1, 5000), "times": rng.choice([1, 1, 2, 9]),
                     "skip": rng.randrange(3), "status": rng.choice([429, 500, 503]),
-                    "headers": {"Retry-After": "0"}})
+                    "headers": {"Retry-After": "0"}}
+                self.hub("fault", fault)
+                self.did(f"hub {fault}")
         elif "type=registry" in args:
             self.proxy_faults(rng.choice([
                 {"refuse": ["PATCH|POST|PUT", rng.choice([500, 503, 429])], "refuse_times": 1,
@@ -357,7 +403,11 @@ class Soak:
         return run
 
     def proxy_faults(self, faults):
+        """Whose times count from now on."""
+        if faults:
+            self.did(f"proxy {faults}")
         if "proxy" in self.servers:
+            faults = {**faults, "round": self.number}
             path = self.servers["proxy"]["faults"]
             with open(path + ".new", "w") as f:
                 json.dump(faults, f)
@@ -372,6 +422,7 @@ class Soak:
                 os.posix_fallocate(f.fileno(), 0, max(room.f_bavail * room.f_frsize - (keep << 10), 1))
             except OSError:
                 pass
+        self.did(f"the small disk filled but for {keep} KiB")
         run = Run(self, args).end()
         os.unlink(filler)
         self.faults["full disks"] += 1
@@ -379,11 +430,15 @@ class Soak:
 
     def fault_file_size(self, rng, args, model):
         self.faults["file sizes limited"] += 1
-        return Run(self, args, [(resource.RLIMIT_FSIZE, rng.choice([0, 100, 4096, 50000, 200000]))]).end()
+        limit = rng.choice([0, 100, 4096, 50000, 200000])
+        self.did(f"files of at most {limit} bytes")
+        return Run(self, args, [(resource.RLIMIT_FSIZE, limit)]).end()
 
     def fault_descriptors(self, rng, args, model):
         self.faults["descriptors limited"] += 1
-        return Run(self, args, [(resource.RLIMIT_NOFILE, rng.randrange(4, 26))]).end()
+        limit = rng.randrange(4, 26)
+        self.did(f"at most {limit} descriptors")
+        return Run(self, args, [(resource.RLIMIT_NOFILE, limit)]).end()
 
     def store_files(self, *folders):
         return sorted(os.path.join(d, f) for one in folders
@@ -393,12 +448,18 @@ class Soak:
         """One bit, or the end. In a file of its own: an output may be a link to the store's."""
         st, data = os.stat(path), bytearray(readimage.read(path))
         what = rng.randrange(4)
+        name = ("quietly " if quiet else "") + os.path.relpath(path, self.store)
         if what < 2 and data:
-            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+            at = rng.randrange(len(data))
+            data[at] ^= 1 << rng.randrange(8)
+            self.did(f"a bit of byte {at} of {name}")
         elif what == 2 and data:
-            del data[rng.randrange(len(data)):]
+            at = rng.randrange(len(data))
+            del data[at:]
+            self.did(f"{name} cut to {at}")
         else:
             data += b"more"
+            self.did(f"{name} longer")
         other = path + ".damaged"
         with open(other, "wb") as f:
             f.write(data)
@@ -433,6 +494,7 @@ class Soak:
         files = self.store_files("blobs", "index")
         for path in rng.sample(files, min(len(files), rng.randrange(1, 6))):
             os.unlink(path)
+            self.did(f"{os.path.relpath(path, self.store)} removed")
             self.faults["files removed"] += 1
         return Run(self, args).end()
 
@@ -442,6 +504,7 @@ class Soak:
         for _ in range(rng.randrange(1, 3)):
             how = rng.choice([["--all"], ["--older-than", "0"], ["--keep-bytes", "500kB"]])
             prunes.append(Run(self, ["cache", "prune", "--cache-dir", self.store] + how))
+            self.did(f"prune {' '.join(how)} beside it")
         for prune in prunes:
             if prune.end().rc:
                 self.wrong(f"prune: {prune.said}")
@@ -450,6 +513,7 @@ class Soak:
 
     def fault_twin(self, rng, args, model):
         """The same build twice at once, to the same output."""
+        self.did("the same build beside it")
         other = Run(self, args)
         run = Run(self, args).end()
         if other.end().rc:
@@ -471,6 +535,8 @@ class Soak:
 
     def step(self, number):
         rng = random.Random(f"{self.seed}/{number}")
+        self.number, self.now, self.done = number, "before it", []
+        self.make_room()
         model = rng.choice(self.models)
         for _ in range(rng.choice([0, 0, 1, 1, 2, 3])):
             model.change(rng)
@@ -479,19 +545,37 @@ class Soak:
         args = self.args(rng, model, output)
         fault = rng.choices([k for k, _ in self.KINDS], [w for _, w in self.KINDS])[0]
         self.counts["builds"] += 1
+        self.now = self.named(model, key, fault)
         run = getattr(self, "fault_" + fault)(rng, args, model)
         self.judge(run, fault, model, source, key)
         self.leaks(run, fault)
         # what the fault left is gone on with, at once or by some later build
         if run.rc and rng.random() < 0.5:
             self.counts["builds"] += 1
+            self.now = self.named(model, key, "none, again")
             run = Run(self, args).end()
             self.judge(run, "none", model, source, key)
 
+    def named(self, model, key, fault):
+        return f"{model.name} ({model.kind}) to {key[0]} {key[1]}, {fault}"
+
+    def make_room(self):
+        """A folder keeps what it had, and what was packed for others stays: that would fill the disk."""
+        room = os.statvfs(self.small)
+        free = room.f_bavail * room.f_frsize
+        self.least_free = min(self.least_free, free)
+        if free >= ROOM:
+            return
+        shutil.rmtree(os.path.join(self.small, "plain"), ignore_errors=True)
+        self.prune("--keep-bytes", str(STORE_KEEP))
+        self.counts["rooms made"] += 1
+        room = os.statvfs(self.small)
+        self.log(f"step {self.number}: {free} bytes free on the small disk, "
+                 f"{room.f_bavail * room.f_frsize} after making room")
+
     def judge(self, run, fault, model, source, key):
-        if os.environ.get("SOAK_VERBOSE"):
-            print(f"# {self.counts['builds']} {model.name} {model.kind} {key[0]} {fault}: {run.rc} "
-                  f"{run.ms:.0f} ms {run.said.strip()[:200]}", flush=True)
+        self.log(f"step {self.number}, build {self.counts['builds']}: {self.now} "
+                 f"[{'; '.join(self.done)}]: status {run.rc}, {run.ms:.0f} ms {run.said[:400]}")
         try:
             if run.rc == 0:
                 self.counts["succeeded"] += 1
@@ -502,7 +586,7 @@ class Soak:
             self.check_after_fault(source, key)
         except (Wrong, OSError, KeyError, ValueError, subprocess.CalledProcessError) as e:
             self.counts["wrong"] += 1
-            self.wrong(f"{model.name} ({model.kind}) to {key}, {fault}: {e!r} {run.said[:500]}")
+            self.wrong(f"{e!r}; status {run.rc}, it said: {run.said[:3000]}")
             return
         killed = fault in ("kill", "network") and run.rc == -signal.SIGKILL
         stopped = fault in ("term", "int") and run.rc in (-15, -2, 143, 130)
@@ -510,7 +594,7 @@ class Soak:
             return
         self.counts["clear errors"] += 1
         if fault in self.MUST or not run.clear():
-            self.wrong(f"{model.name} ({model.kind}) to {key}, {fault}: status {run.rc}: {run.said[:500]}")
+            self.wrong(f"status {run.rc}, and it said: {run.said[:3000]}")
 
     def leaks(self, run, fault):
         self.fds.append(run.most_fds)
@@ -556,6 +640,7 @@ class Soak:
         return sum(os.path.getsize(p) for p in self.store_files("blobs")), len(self.store_files(""))
 
     def look(self):
+        self.now, self.done = "a look at the store", []
         self.verify_store()
         size, files = self.prune("--keep-bytes", str(STORE_KEEP))
         if size > STORE_KEEP:
@@ -569,6 +654,7 @@ class Soak:
             for model in self.models:
                 if name == model.name or (name is None and self.belongs(key, model)):
                     self.last_build(model, key)
+        self.now = "what is left at the end"
         outside = [p for p in readimage.temporaries(self.work) if not p.startswith(self.store)]
         if outside:
             self.wrong(f"{len(outside)} unfinished files outside the store: {outside[:3]}")
@@ -593,19 +679,27 @@ class Soak:
                                         "soak/" + model.name, "v1")
         else:
             source = sources.get(key[0], lambda _: None)(key[1])
+        self.make_room()
         self.counts["builds"] += 1
+        self.now, self.done = self.named(model, key, "none, the last"), []
         run = Run(self, self.args(rng, model, [specs[key[0]]])).end()
         self.judge(run, "none", model, source, key)
 
     def run(self):
         number = 0
-        while self.counts["builds"] < self.builds:
-            number += 1
-            self.step(number)
-            if number % LOOK_EVERY == 0:
-                self.look()
-        self.look()
-        self.last()
+        try:
+            while self.counts["builds"] < self.builds:
+                number += 1
+                self.step(number)
+                if number % LOOK_EVERY == 0:
+                    self.look()
+            self.look()
+            self.last()
+        except Enough:
+            print(f"# ended after {MOST_DEFECTS} defects")
+        except Exception:
+            with contextlib.suppress(Enough):
+                self.wrong("the test itself: " + traceback.format_exc())
 
     def report(self, seconds):
         c, f = self.counts, self.faults
@@ -614,11 +708,17 @@ class Soak:
         print(f"# {c['builds']} builds in {seconds:.0f} s, {injected} faults: {c['kills']} SIGKILL, "
               f"{c['stops']} SIGTERM or SIGINT, " + ", ".join(f"{n} {k}" for k, n in sorted(f.items())))
         print(f"# at most {most} descriptors at once, {self.most_files} files in the "
-              f"store after a prune; {c['repairs']} times a damaged blob that nobody had used since")
+              f"store after a prune; {c['repairs']} times a damaged blob that nobody had used since; at least "
+              f"{self.least_free >> 10} KiB free on the small disk, {c['rooms made']} times room was made")
         print(f"# counts soak: {c['builds']} builds, {injected} faults injected, {c['kills']} kills survived, "
               f"{c['clear errors']} clear errors, {c['outputs verified']} images verified, "
               f"{c['wrong']} wrong images, {c['blobs hashed']} blobs of the store hashed, "
               f"{c['files left']} files left, {len(self.wrongs)} defects")
+        if self.wrongs:
+            print(f"# all defects of seed {self.seed}; SEED={self.seed} BUILDS={self.builds} makes the same "
+                  f"choices; {self.keep} has the files and the log as they were at the first:")
+            for one in self.wrongs:
+                print("#   " + " ".join(one.split())[:600])
 
 
 def main():

@@ -19,6 +19,7 @@ PATH, where a fault takes one, is a regular expression on method and path ("PATC
   "cut_seconds": S           or when it lasts longer than S seconds
   "cut_times": N             only so many times
   "lose_session": true       and the registry is told to forget the upload
+  "round": N                 what happens only so many times does so anew when N is another
 
 The stats are a JSON object: requests and body bytes by method, cuts, and "sessions" (POSTs)."""
 
@@ -37,6 +38,7 @@ class Stats:
     def __init__(self, path):
         self.path, self.lock = path, threading.Lock()
         self.values = {"cuts": 0, "refused": 0}
+        self.round, self.since = None, {}
         self.save()
 
     def add(self, key, n=1):
@@ -44,11 +46,17 @@ class Stats:
             self.values[key] = self.values.get(key, 0) + n
             self.save()
 
-    def once(self, key, limit):
-        """Counts the key; False once it was counted limit times (None: never)."""
+    def begin(self, number):
         with self.lock:
-            if limit is not None and self.values.get(key, 0) >= limit:
+            if number != self.round:
+                self.round, self.since = number, {}
+
+    def once(self, key, limit):
+        """Counts the key; False once it was counted limit times in this round (None: never)."""
+        with self.lock:
+            if limit is not None and self.since.get(key, 0) >= limit:
                 return False
+            self.since[key] = self.since.get(key, 0) + 1
             self.values[key] = self.values.get(key, 0) + 1
             self.save()
             return True
@@ -131,6 +139,7 @@ class Exchange:
         self.method, self.target, _ = self.first.split(" ", 2)
         self.length = int(header(self.headers, "Content-Length") or 0)
         self.faults = self.proxy.faults()
+        self.stats.begin(self.faults.get("round"))
         self.began = time.monotonic()
         self.stats.add("requests " + self.method)
         if self.refused():
