@@ -72,14 +72,18 @@ struct wb_pipeline {
 	bool failed;
 };
 
-/* A layer's share of the slots: more when few layers are left to share them with. */
+/* A layer's share of the slots: more when few layers are left to share them with, but no more than
+ * the workers keep busy: fewer buffers go round in the processor's cache. */
 static size_t take_ring(struct wb_pipeline *p)
 {
+	size_t most = (size_t)p->workers + RING_MIN;
+
 	pthread_mutex_lock(&p->lock);
 	size_t others = p->drivers - p->driving, left = p->work.n - p->next;
 	size_t ring = p->slots / ((left < others ? left : others) + 1);
 
-	ring = ring < RING_MIN ? RING_MIN : ring > RING_MAX ? RING_MAX : ring;
+	most = most < RING_MAX ? most : RING_MAX;
+	ring = ring < RING_MIN ? RING_MIN : ring > most ? most : ring;
 	p->slots -= ring;
 	pthread_mutex_unlock(&p->lock);
 	return ring;
