@@ -17,6 +17,9 @@ cmake --preset release >/dev/null
 cmake --build --preset release >/dev/null
 WBUILD=$PWD/build/release/wbuild
 export WBUILD
+cmake --preset release -B build/bench -D WBUILD_TESTS=ON >/dev/null
+cmake --build build/bench --target bench_pack >/dev/null
+export BENCH_PACK=$PWD/build/bench/tests/bench_pack
 for peer in crane oras modctl buildkitd buildctl; do
 	name=PEER_${peer^^}
 	export "$name=$(tests/peers.sh "$peer" || true)"
