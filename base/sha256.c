@@ -395,8 +395,22 @@ void wb_sha256_final(const struct wb_sha256 *state, struct wb_digest *out)
 	for (int i = 0; i < 8; i++)
 		pad[n - 1 - i] = (uint8_t)(bits >> (8 * i));
 	wb_sha256_update(&s, pad, n);
+	wb_sha256_chaining(&s, out);
+}
+
+void wb_sha256_chaining(const struct wb_sha256 *s, struct wb_digest *out)
+{
+	assert(s->total % BLOCK == 0);
 	for (int i = 0; i < 32; i++)
-		out->bytes[i] = (uint8_t)(s.h[i / 4] >> (24 - 8 * (i % 4)));
+		out->bytes[i] = (uint8_t)(s->h[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+void wb_sha256_resume(struct wb_sha256 *s, const struct wb_digest *chaining, uint64_t total)
+{
+	assert(total % BLOCK == 0);
+	*s = (struct wb_sha256){.total = total};
+	for (int i = 0; i < 8; i++)
+		s->h[i] = load_be32(chaining->bytes + 4 * i);
 }
 
 void wb_sha256_once(struct wb_digest *out, const void *p, size_t n)

@@ -3,8 +3,8 @@
  * SHA-256 instructions are bound by latency, so one core can carry two or three chains for little
  * more than the price of one. wb_sha256_apart() advances up to WB_SHA256_APART_MAX states, each
  * over bytes of its own. wb_sha256_joint() advances up to WB_SHA256_SAME_MAX states over the same
- * bytes (file digest, diff_id, chunk digest share one message schedule) together with one state
- * over other bytes (the blob digest). Results equal separate wb_sha256_update() calls, whatever the
+ * bytes (file digest and diff_id share one message schedule) together with one state over other
+ * bytes (the blob digest). Results equal separate wb_sha256_update() calls, whatever the
  * lengths and splits; it is fastest when every state of a call has a multiple of 64 bytes behind
  * it.
  *
@@ -19,7 +19,7 @@
 
 #include "base/digest.h"
 
-#define WB_SHA256_SAME_MAX 3
+#define WB_SHA256_SAME_MAX 2
 
 struct wb_sha256 {
 	uint32_t h[8];
@@ -52,6 +52,13 @@ void wb_sha256_apart(const struct wb_sha256_part *parts, size_t nparts);
 size_t wb_sha256_apart_best(void);
 void wb_sha256_final(const struct wb_sha256 *s, struct wb_digest *out); /* s stays usable */
 void wb_sha256_once(struct wb_digest *out, const void *p, size_t n);
+
+/* The chaining value H(i) of FIPS 180-4, 6.2.2, after the bytes so far, which must be a multiple of
+ * 64: its eight words, big-endian, as a digest has them. It is no digest of them, for it lacks the
+ * padding and the length. */
+void wb_sha256_chaining(const struct wb_sha256 *s, struct wb_digest *out);
+/* The state that had this chaining value after total bytes, a multiple of 64. */
+void wb_sha256_resume(struct wb_sha256 *s, const struct wb_digest *chaining, uint64_t total);
 
 /* Which kernel runs: "sha-ni", "armv8", "fallback", "portable". */
 const char *wb_sha256_kernel(void);

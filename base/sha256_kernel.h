@@ -38,8 +38,6 @@ const struct wb_sha256_kernel *wb_sha256_native_kernel(void);
 	case 3: RUN(1, 1); break;                \
 	case 4: RUN(2, 0); break;                \
 	case 5: RUN(2, 1); break;                \
-	case 6: RUN(3, 0); break;                \
-	case 7: RUN(3, 1); break;                \
 	}
 
 #endif

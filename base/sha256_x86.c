@@ -80,22 +80,17 @@ INLINE void rounds(struct chain *s, const int n, __m128i wk)
  *
  * Everything waits for the chains, so they must stay in the sixteen registers. Three chains and
  * two schedules only fit when the schedules keep all but their last words in memory, which gcc
- * has to be told; with four chains the whole second schedule goes first. */
+ * has to be told. */
 INLINE void compress(
 	struct chain *s, const int nsame, const uint8_t *p, const int nother, const uint8_t *q)
 {
-	const bool crowded = nsame == 2 && nother, ahead = nsame == 3 && nother;
+	const bool crowded = nsame == 2 && nother;
 	struct words w, v;
-	__m128i wk[16];
 
-	WB_SHA256_UNROLL
-	for (int i = 0; i < 16; i++)
-		if (ahead)
-			wk[i] = schedule(&v, false, q, i);
 	WB_SHA256_UNROLL
 	for (int i = 0; i < 16; i++) {
 		if (nother)
-			rounds(s + nsame, 1, ahead ? wk[i] : schedule(&v, crowded, q, i));
+			rounds(s + nsame, 1, schedule(&v, crowded, q, i));
 		if (nsame)
 			rounds(s, nsame, schedule(&w, crowded, p, i));
 	}

@@ -8,9 +8,9 @@
 #include "base/cancel.h"
 #include "base/file.h"
 #include "base/pool.h"
-#include "base/sha256.h"
+#include "layers/states.h"
 
-#define READ_SIZE (512u << 10)
+#define READ_SIZE (512u << 10)    /* divides a chunk */
 #define COMPARE_SIZE (128u << 10) /* two of these stay in a core's own cache */
 #define SPAN_SIZE (16u << 20)     /* what one thread compares of a pair before it looks for more */
 
@@ -77,10 +77,12 @@ int wb_content_open(const struct wb_content *c, struct wb_err *err)
 	return out;
 }
 
-int wb_content_hash(struct wb_digest *out, const struct wb_content *c, struct wb_err *err)
+int wb_content_hash(struct wb_digest *out, struct wb_digest **states, const struct wb_content *c,
+	struct wb_err *err)
 {
 	wb_autoclose int fd = wb_content_open(c, err);
-	wb_autofree void *chunk = wb_alloc_pages(READ_SIZE);
+	wb_autofree void *buf = wb_alloc_pages(READ_SIZE);
+	wb_autofree struct wb_digest *seen = wb_states_new(c->size);
 	struct wb_sha256 sha;
 
 	if (fd < 0)
@@ -89,13 +91,28 @@ int wb_content_hash(struct wb_digest *out, const struct wb_content *c, struct wb
 	for (uint64_t left = c->size; left;) {
 		size_t n = left < READ_SIZE ? (size_t)left : READ_SIZE;
 
-		if (wb_cancel_check(err) || wb_file_read_full(fd, chunk, n, -1, c->path, err))
+		if (wb_cancel_check(err) || wb_file_read_full(fd, buf, n, -1, c->path, err))
 			return -1;
-		wb_sha256_update(&sha, chunk, n);
+		wb_sha256_update(&sha, buf, n);
+		wb_states_note(seen, &sha, c->size);
 		left -= n;
 	}
+	if (wb_content_check(c, fd, err))
+		return -1;
 	wb_sha256_final(&sha, out);
-	return wb_content_check(c, fd, err);
+	if (states)
+		*states = wb_steal(seen);
+	return 0;
+}
+
+int wb_content_refuse(const struct wb_content *c, const char *name, struct wb_err *err)
+{
+	wb_err_set(err, WB_ERR_INTEGRITY, "\"%s\": its content is no longer %s", name,
+		wb_digest_text(&c->digest).s);
+	return wb_err_hint(err, c->immutable ? "the content store is damaged: run \"wbuild cache "
+					       "verify --fix\", then again"
+					     : "the file changed without a new time of change: "
+					       "touch it, then run again");
 }
 
 int wb_content_sample(struct wb_digest *out, const struct wb_content *c, struct wb_err *err)
@@ -107,7 +124,7 @@ int wb_content_sample(struct wb_digest *out, const struct wb_content *c, struct 
 	if (fd < 0)
 		return -1;
 	if (c->size <= SAMPLES * SAMPLE_SIZE)
-		return wb_content_hash(out, c, err);
+		return wb_content_hash(out, NULL, c, err);
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
 	wb_sha256_init(&sha);
 	for (uint64_t i = 0; i < SAMPLES; i++) {

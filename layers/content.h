@@ -14,8 +14,12 @@ void wb_content_release(struct wb_content *c);
 int wb_content_open(const struct wb_content *c, struct wb_err *err);
 /* After the last byte was read: it did not change meanwhile. */
 int wb_content_check(const struct wb_content *c, int fd, struct wb_err *err);
-/* SHA-256 of the whole content. */
-int wb_content_hash(struct wb_digest *out, const struct wb_content *c, struct wb_err *err);
+/* SHA-256 of the whole content, and on the way to it its states (states.h; the caller frees them).
+ * states may be NULL. */
+int wb_content_hash(struct wb_digest *out, struct wb_digest **states, const struct wb_content *c,
+	struct wb_err *err);
+/* The error of content that is no longer that of its known digest; name is what it is called by. */
+int wb_content_refuse(const struct wb_content *c, const char *name, struct wb_err *err);
 /* SHA-256 of a few pieces of it, spread from the first byte to the last: equal files have equal
  * samples, and weights that are not equal hardly ever do. */
 int wb_content_sample(struct wb_digest *out, const struct wb_content *c, struct wb_err *err);

@@ -34,9 +34,9 @@ struct slot {
 struct raw {
 	char *path, *path_hex, *type, *mode, *sha256, *target, *target_hex;
 	uint64_t size, source;
-	bool has_type, has_size, has_source, has_chunks, chunks_good; /* good: an array */
-	size_t bad_chunks;
-	WB_VEC(struct wb_digest) chunks;
+	bool has_type, has_size, has_source, has_states, states_good; /* good: an array */
+	size_t bad_states;
+	WB_VEC(struct wb_digest) states;
 	unsigned seen;
 };
 
@@ -49,20 +49,20 @@ static void raw_clear(struct raw *r)
 	free(r->sha256);
 	free(r->target);
 	free(r->target_hex);
-	wb_vec_free(&r->chunks);
+	wb_vec_free(&r->states);
 	*r = (struct raw){0};
 }
 
-static void read_raw_chunks(struct raw *r, struct wb_jread *j)
+static void read_raw_states(struct raw *r, struct wb_jread *j)
 {
-	r->has_chunks = true;
-	r->chunks_good = wb_jread_array(j);
-	while (r->chunks_good && wb_jread_element(j)) {
+	r->has_states = true;
+	r->states_good = wb_jread_array(j);
+	while (r->states_good && wb_jread_element(j)) {
 		const char *hex = wb_jread_string(j);
-		struct wb_digest *d = wb_vec_push(&r->chunks);
+		struct wb_digest *d = wb_vec_push(&r->states);
 
 		if (!hex || !wb_digest_parse_hex(d, hex, strlen(hex)))
-			r->bad_chunks++;
+			r->bad_states++;
 	}
 }
 
@@ -86,9 +86,9 @@ static void read_raw_member(struct raw *r, const char *name, struct wb_jread *j)
 	} else if (!strcmp(name, "source")) {
 		ONCE(r->seen, 1u << 9, j);
 		r->has_source = wb_jread_u64(j, &r->source);
-	} else if (!strcmp(name, "chunks")) {
+	} else if (!strcmp(name, "states")) {
 		ONCE(r->seen, 1u << 10, j);
-		read_raw_chunks(r, j);
+		read_raw_states(r, j);
 	} else {
 		wb_jread_skip(j);
 	}
@@ -127,11 +127,6 @@ static bool parse_mode(unsigned *out, const char *s)
 	return true;
 }
 
-static size_t chunks_of(uint64_t size)
-{
-	return size <= WB_CHUNK_SIZE ? 0 : (size_t)((size - 1) / WB_CHUNK_SIZE + 1);
-}
-
 static const char *check_file(struct wb_bundle_entry *e, struct raw *r)
 {
 	if (!r->has_size)
@@ -141,14 +136,13 @@ static const char *check_file(struct wb_bundle_entry *e, struct raw *r)
 		return "has no mode of four octal digits";
 	if (!r->sha256 || !wb_digest_parse_hex(&e->digest, r->sha256, strlen(r->sha256)))
 		return "has no sha256 of 64 lower-case hex digits";
-	if (r->has_chunks && !chunks_of(e->size))
-		return "has chunk hashes but only one chunk";
-	if (r->has_chunks && (!r->chunks_good || r->bad_chunks))
-		return "has a chunk hash that is not 64 lower-case hex digits";
-	if (r->chunks.n != chunks_of(e->size))
-		return "does not have one chunk hash for each chunk of its size";
-	e->n_chunks = r->chunks.n;
-	e->chunks = wb_steal(r->chunks.items);
+	if (r->has_states && !wb_states_count(e->size))
+		return "has states but only one chunk";
+	if (r->has_states && (!r->states_good || r->bad_states))
+		return "has a state that is not 64 lower-case hex digits";
+	if (r->states.n != wb_states_count(e->size))
+		return "does not have one state for each chunk of its size but the last";
+	e->states = wb_steal(r->states.items);
 	return NULL;
 }
 
@@ -343,6 +337,10 @@ static int check_head(const struct head *h, struct wb_err *err)
 		if (!(h->seen & 1u << i))
 			return wb_err_set(
 				err, WB_ERR_FORMAT, WHAT ": \"%s\" is missing", needed[i]);
+	if (h->version == 1) {
+		wb_err_set(err, WB_ERR_UNSUPPORTED, WHAT ": version 1, of an earlier wbuild");
+		return wb_err_hint(err, "build the image again");
+	}
 	if (h->version != WB_MANIFEST_VERSION || h->chunk != WB_CHUNK_SIZE)
 		return wb_err_set(err, WB_ERR_UNSUPPORTED,
 			WHAT ": version %llu with chunks of %llu bytes; this program reads version "
@@ -434,12 +432,12 @@ static void add_bytes(struct wb_buf *b, const char *key, const char *s)
 	wb_json_text_quote(b, hex);
 }
 
-static void add_chunks(struct wb_buf *b, const struct wb_bundle_entry *e)
+static void add_states(struct wb_buf *b, const struct wb_bundle_entry *e)
 {
-	add_text(b, ",\"chunks\":[");
-	for (size_t i = 0; i < e->n_chunks; i++) {
+	add_text(b, ",\"states\":[");
+	for (size_t i = 0; i < wb_states_count(e->size); i++) {
 		add_text(b, i ? ",\"" : "\"");
-		add(b, wb_digest_hex(&e->chunks[i]).s, WB_DIGEST_HEX);
+		add(b, wb_digest_hex(&e->states[i]).s, WB_DIGEST_HEX);
 		add_text(b, "\"");
 	}
 	add_text(b, "]");
@@ -451,11 +449,11 @@ static void add_entry(struct wb_buf *b, const struct wb_bundle_entry *e)
 	add_bytes(b, "path", e->path);
 	switch (e->type) {
 	case WB_BUNDLE_FILE:
-		assert(e->n_chunks == chunks_of(e->size));
+		assert(!e->states == !wb_states_count(e->size));
 		wb_buf_must(b, ",\"mode\":\"%04o\",\"size\":%llu,\"sha256\":\"%s\"", e->mode,
 			(unsigned long long)e->size, wb_digest_hex(&e->digest).s);
-		if (e->n_chunks)
-			add_chunks(b, e);
+		if (e->states)
+			add_states(b, e);
 		break;
 	case WB_BUNDLE_SYMLINK:
 		add_text(b, ",\"type\":\"symlink\",");
@@ -508,7 +506,7 @@ void wb_bundle_manifest_release(struct wb_bundle_manifest *m)
 {
 	wb_vec_foreach (e, &m->entries) {
 		free(e->path);
-		free(e->chunks);
+		free(e->states);
 		free(e->target);
 	}
 	wb_vec_foreach (s, &m->sources) {

@@ -1,7 +1,7 @@
 /* The bundle manifest, /.wbuild/manifest.json in the image (docs/formats.md): every packed file's
- * path, size, mode, SHA-256 and chunk hashes, where it came from, and where the hub cache lies.
- * What the runtime stub, `verify --root`, `inspect` and `diff` read. The reader is strict (paths
- * safe, sorted, unique); writing is deterministic. */
+ * path, size, mode, SHA-256 and its states at chunks' ends, where it came from, and where the hub
+ * cache lies. What the runtime stub, `verify --root`, `inspect` and `diff` read. The reader is
+ * strict (paths safe, sorted, unique); writing is deterministic. */
 #ifndef WB_LAYERS_MANIFEST_H
 #define WB_LAYERS_MANIFEST_H
 
@@ -11,11 +11,11 @@
 #include "base/alloc.h"
 #include "base/digest.h"
 #include "base/err.h"
+#include "layers/states.h"
 
 #define WB_MANIFEST_PATH ".wbuild/manifest.json"
 #define WB_INIT_PATH ".wbuild/init"
-#define WB_MANIFEST_VERSION 1
-#define WB_CHUNK_SIZE (4u << 20) /* bytes covered by one chunk hash; the last one is shorter */
+#define WB_MANIFEST_VERSION 2
 #define WB_MANIFEST_BYTES_MAX (512u << 20)
 
 enum wb_bundle_type { WB_BUNDLE_FILE, WB_BUNDLE_SYMLINK, WB_BUNDLE_DIR };
@@ -26,10 +26,9 @@ struct wb_bundle_entry {
 	unsigned mode;
 	uint64_t size;
 	struct wb_digest digest;  /* files */
-	struct wb_digest *chunks; /* files larger than WB_CHUNK_SIZE: one per chunk; else NULL */
-	size_t n_chunks;
-	char *target;    /* symlinks */
-	unsigned source; /* index into sources */
+	struct wb_digest *states; /* files of several chunks: wb_states_count(size), else NULL */
+	char *target;             /* symlinks */
+	unsigned source;          /* index into sources */
 };
 
 struct wb_bundle_source {
@@ -52,7 +51,7 @@ struct wb_bundle_manifest {
  * caller's to release; it is overwritten, not released first. */
 int wb_bundle_manifest_parse(
 	struct wb_bundle_manifest *out, const char *text, size_t n, struct wb_err *err);
-/* Equal manifests give equal bytes. Entries must be sorted, with all chunk hashes that their size
+/* Equal manifests give equal bytes. Entries must be sorted, with all the states that their size
  * asks for. A text longer than WB_MANIFEST_BYTES_MAX is made, but no reader will take it: the
  * packer checks. The caller frees. */
 char *wb_bundle_manifest_dump(const struct wb_bundle_manifest *m);

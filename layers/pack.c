@@ -4,13 +4,11 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "base/cancel.h"
 #include "base/pool.h"
-#include "base/sha256.h"
 #include "layers/content.h"
 #include "layers/frames.h"
 #include "layers/layer_key.h"
-#include "layers/manifest.h"
+#include "layers/states.h"
 
 struct packing {
 	struct wb_layers *out;
@@ -52,11 +50,11 @@ static bool digests_known(const struct wb_planned_layer *l)
 static int hash_node(void *arg, size_t index, struct wb_err *err)
 {
 	struct packing *p = arg;
-	struct wb_content *c = &p->unknown.items[index]->content;
+	struct wb_node *node = p->unknown.items[index];
 
-	if (wb_content_hash(&c->digest, c, err))
+	if (wb_content_hash(&node->content.digest, &node->states, &node->content, err))
 		return -1;
-	c->digest_known = true;
+	node->content.digest_known = true;
 	return 0;
 }
 
@@ -87,66 +85,36 @@ static int hash_likely(struct packing *p, struct wb_err *err)
 	return wb_pool_run(p->opts->jobs, p->unknown.n, hash_node, p, err);
 }
 
-/* --- chunk digests ------------------------------------------------------------------------ */
+/* --- states of large files ------------------------------------------------------------------ */
 
-static void remember_chunks(struct wb_store *store, const struct wb_node *node)
+static bool lacks_states(const struct wb_node *node)
 {
-	size_t n = node->n_chunks * sizeof(struct wb_digest);
-	wb_autofree char *hex = wb_alloc(2 * n + 1);
-	struct wb_err ignored = WB_ERR_INIT;
-
-	wb_hex(hex, (const uint8_t *)node->chunks, n);
-	wb_autojson json_t *value = json_string(hex);
-
-	(void)wb_store_index_put(store, "chunks", wb_digest_hex(&node->content.digest).s, value,
-		&ignored); /* only saves time */
+	return holds_content(node) && wb_states_count(node->content.size) && !node->states;
 }
 
-static bool recall_chunks(struct wb_store *store, struct wb_node *node)
+static void remember_states(struct wb_store *store, const struct wb_node *node)
 {
-	size_t n = (size_t)((node->content.size + WB_CHUNK_SIZE - 1) / WB_CHUNK_SIZE);
-	wb_autojson json_t *value =
-		wb_store_index_get(store, "chunks", wb_digest_hex(&node->content.digest).s);
-	const char *hex = json_string_value(value);
-
-	if (!hex || strlen(hex) != n * 2 * sizeof(struct wb_digest))
-		return false;
-	wb_autofree struct wb_digest *chunks = wb_calloc(n, sizeof(*chunks));
-
-	if (!wb_unhex((uint8_t *)chunks, hex, n * sizeof(*chunks), false))
-		return false;
-	node->chunks = wb_steal(chunks);
-	node->n_chunks = n;
-	return true;
+	wb_states_remember(store, &node->content.digest, node->content.size, node->states);
 }
 
-static int compute_chunks(struct wb_node *node, struct wb_err *err)
+static void recall_states(struct wb_store *store, struct wb_node *node)
+{
+	if (lacks_states(node) && node->content.digest_known)
+		node->states = wb_states_recall(store, &node->content.digest, node->content.size);
+}
+
+static int compute_states(struct wb_node *node, struct wb_err *err)
 {
 	const struct wb_content *c = &node->content;
-	wb_autoclose int fd = wb_content_open(c, err);
-	wb_autofree void *buf = wb_alloc_pages(WB_CHUNK_SIZE);
-	size_t n = (size_t)((c->size + WB_CHUNK_SIZE - 1) / WB_CHUNK_SIZE);
-	wb_autofree struct wb_digest *chunks = wb_calloc(n, sizeof(*chunks));
-	uint64_t left = c->size;
+	wb_autofree struct wb_digest *states = NULL;
+	struct wb_digest digest;
 
-	if (fd < 0)
+	if (wb_content_hash(&digest, &states, c, err))
 		return -1;
-	for (size_t i = 0; i < n; i++) {
-		size_t part = left < WB_CHUNK_SIZE ? (size_t)left : WB_CHUNK_SIZE;
-
-		if (wb_cancel_check(err) || wb_file_read_full(fd, buf, part, -1, c->path, err))
-			return -1;
-		wb_sha256_once(&chunks[i], buf, part);
-		left -= part;
-	}
-	node->chunks = wb_steal(chunks);
-	node->n_chunks = n;
-	return wb_content_check(c, fd, err);
-}
-
-static bool lacks_chunks(const struct wb_node *node)
-{
-	return holds_content(node) && node->content.size > WB_CHUNK_SIZE && !node->chunks;
+	if (!wb_digest_equal(&digest, &c->digest))
+		return wb_content_refuse(c, node->path, err);
+	node->states = wb_steal(states);
+	return 0;
 }
 
 static bool is_absent(const struct wb_node *node)
@@ -154,22 +122,23 @@ static bool is_absent(const struct wb_node *node)
 	return holds_content(node) && !node->content.path;
 }
 
-/* A layer that was found was not read, so its large files' chunks come from the store's records;
+/* A layer that was found was not read, so its large files' states come from the store's records;
  * only where those are gone is a file read for them. */
-int wb_pack_chunks(const struct wb_layer_plan *plan, const struct wb_pack_opts *opts,
+int wb_pack_states(const struct wb_layer_plan *plan, const struct wb_pack_opts *opts,
 	struct wb_store *store, struct wb_err *err)
 {
 	wb_vec_foreach (l, &plan->layers) {
 		wb_vec_foreach (it, &l->nodes) {
 			struct wb_node *node = *it;
 
-			if (!lacks_chunks(node) || recall_chunks(store, node))
+			recall_states(store, node);
+			if (!lacks_states(node))
 				continue;
 			if ((is_absent(node) &&
 				    opts->supply(opts->hook_arg, &node, 1, NULL, err)) ||
-				compute_chunks(node, err))
+				compute_states(node, err))
 				return -1;
-			remember_chunks(store, node);
+			remember_states(store, node);
 		}
 	}
 	return 0;
@@ -238,8 +207,8 @@ static int remember(void *arg, size_t index, struct wb_err *err)
 
 	set_key(p, index);
 	wb_vec_foreach (node, &planned->nodes)
-		if (holds_content(*node) && (*node)->chunks)
-			remember_chunks(p->store, *node);
+		if ((*node)->states)
+			remember_states(p->store, *node);
 	return remember_layer(p, planned, &p->out->list.items[index], err) ||
 	       tell_done(p, &p->out->list.items[index], err);
 }
@@ -446,6 +415,8 @@ int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
 			}
 		}
 		*wb_vec_push(&p.todo) = i;
+		wb_vec_foreach (node, &plan->layers.items[i].nodes)
+			recall_states(store, *node);
 	}
 	sort_largest_first(&p);
 	return pack_todo(&p, err);

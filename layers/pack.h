@@ -2,7 +2,7 @@
  *
  * A layer that was packed before is found by what goes into it (layer cache: the content digests,
  * paths, modes, parameters) and costs one look-up. The others run through the pipeline: one read of
- * each byte; file digest, chunk digests, diff_id and blob digest in one interleaved pass; pieces
+ * each byte; file digest (with its states), diff_id and blob digest in one interleaved pass; pieces
  * compressed on every core (several layers at once, and cores without a layer help those with one).
  * Memory is bounded by WB_PACK_MEMORY_MAX whatever the sizes.
  *
@@ -81,9 +81,9 @@ struct wb_pack_opts {
 /* Also learns the digest of every file, and the chunk digests of those that it reads. */
 int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
 	const struct wb_pack_opts *opts, struct wb_store *store, struct wb_err *err);
-/* After wb_pack: completes the chunk digests of every large file, from the store's records where
- * it can, else by reading (and, if need be, fetching) the file. */
-int wb_pack_chunks(const struct wb_layer_plan *plan, const struct wb_pack_opts *opts,
+/* After wb_pack: completes the states of every large file, from the store's records where it can,
+ * else by reading (and, if need be, fetching) the file. */
+int wb_pack_states(const struct wb_layer_plan *plan, const struct wb_pack_opts *opts,
 	struct wb_store *store, struct wb_err *err);
 
 /* The pipeline alone (pack.c uses it). Layers are offered to it, from any thread, when all of their

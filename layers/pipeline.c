@@ -10,10 +10,10 @@
 
 #include "base/cancel.h"
 #include "base/pool.h"
-#include "base/sha256.h"
+#include "layers/content.h"
 #include "layers/frames.h"
-#include "layers/manifest.h"
 #include "layers/pack.h"
+#include "layers/states.h"
 
 enum { RING_MIN = 2, RING_MAX = 16 };
 
@@ -43,10 +43,12 @@ struct drive {
 	struct wb_stream stream;
 	struct wb_store_writer writer;
 	struct wb_growing *growing; /* the blob, for who wants to send it meanwhile; or NULL */
-	struct wb_sha256 diff, blob, file, chunk;
-	struct wb_digest *chunks; /* of the open large file */
-	struct wb_frames old;     /* the open large file's pieces in another blob */
-	int old_fd;               /* that blob, or -1 */
+	struct wb_sha256 diff, blob, file;
+	bool hashes_file;         /* the open large file's digest or states are not known */
+	struct wb_digest *states; /* of that file */
+	struct wb_node *wrong; /* a file whose bytes are not those of its known digest, or NULL */
+	struct wb_frames old;  /* the open large file's pieces in another blob */
+	int old_fd;            /* that blob, or -1 */
 	uint64_t old_at;
 	WB_VEC(struct placed) placed;
 	uint32_t crc;
@@ -105,7 +107,7 @@ static void drive_release(struct drive *d)
 	wb_growing_unref(d->growing);
 	wb_stream_release(&d->stream);
 	wb_store_writer_release(&d->writer);
-	free(d->chunks);
+	free(d->states);
 	wb_frames_release(&d->old);
 	wb_closep(&d->old_fd);
 	wb_vec_foreach (p, &d->placed)
@@ -163,48 +165,45 @@ static void write_blob(struct drive *d, const void *bytes, size_t n)
 
 /* --- digests ------------------------------------------------------------------------------ */
 
-static bool needs_chunks(const struct wb_node *file)
+static bool needs_hash(const struct wb_node *file)
 {
-	return file && !file->chunks && file->content.size > WB_CHUNK_SIZE;
-}
-
-static size_t chunk_count(uint64_t size)
-{
-	return (size_t)((size + WB_CHUNK_SIZE - 1) / WB_CHUNK_SIZE);
+	return !file->content.digest_known ||
+	       (!file->states && wb_states_count(file->content.size));
 }
 
 static void begin_piece(struct drive *d, const struct wb_piece *piece)
 {
-	if (!piece->file)
+	if (!piece->file || piece->offset)
 		return;
-	if (piece->offset == 0) {
-		wb_sha256_init(&d->file);
-		if (needs_chunks(piece->file))
-			d->chunks = wb_calloc(
-				chunk_count(piece->file->content.size), sizeof(*d->chunks));
+	d->hashes_file = needs_hash(piece->file);
+	wb_sha256_init(&d->file);
+	free(d->states);
+	d->states = wb_states_new(piece->file->content.size);
+}
+
+static void end_file(struct drive *d, struct wb_node *file)
+{
+	struct wb_content *c = &file->content;
+	struct wb_digest got;
+
+	wb_sha256_final(&d->file, &got);
+	if (c->digest_known && !wb_digest_equal(&got, &c->digest)) {
+		d->wrong = file;
+		return;
 	}
-	if (piece->offset % WB_CHUNK_SIZE == 0)
-		wb_sha256_init(&d->chunk);
+	c->digest = got;
+	c->digest_known = true;
+	free(file->states);
+	file->states = wb_steal(d->states);
 }
 
 static void end_piece(struct drive *d, const struct wb_piece *piece)
 {
-	if (!piece->file)
+	if (!piece->file || !d->hashes_file)
 		return;
-	struct wb_node *file = piece->file;
-	uint64_t end = piece->offset + piece->n;
-
-	if (d->chunks && (piece->last || end % WB_CHUNK_SIZE == 0))
-		wb_sha256_final(&d->chunk, &d->chunks[piece->offset / WB_CHUNK_SIZE]);
-	if (!piece->last)
-		return;
-	if (!file->content.digest_known)
-		wb_sha256_final(&d->file, &file->content.digest);
-	file->content.digest_known = true;
-	if (d->chunks) {
-		file->n_chunks = chunk_count(file->content.size);
-		file->chunks = wb_steal(d->chunks);
-	}
+	wb_states_note(d->states, &d->file, piece->file->content.size);
+	if (piece->last)
+		end_file(d, piece->file);
 }
 
 /* One pass over a piece for all of its digests, together with the blob's over encoded bytes. */
@@ -217,10 +216,8 @@ static void hash_step(
 	if (piece->n)
 		same[n++] = &d->diff;
 	begin_piece(d, piece);
-	if (piece->file && !piece->file->content.digest_known)
+	if (piece->file && d->hashes_file)
 		same[n++] = &d->file;
-	if (piece->file && d->chunks)
-		same[n++] = &d->chunk;
 	wb_sha256_joint(same, n, in, piece->n, done ? &d->blob : NULL, done ? done->out : NULL,
 		done ? done->out_n : 0);
 	end_piece(d, piece);
@@ -490,6 +487,8 @@ static void withdraw(struct wb_pipeline *p, struct drive *d, size_t worker)
 /* In the store, and known to be: only then does a blob that was shown count as good. */
 static int keep_layer(struct wb_pipeline *p, struct drive *d, size_t index, struct wb_err *err)
 {
+	if (d->wrong)
+		return wb_content_refuse(&d->wrong->content, d->wrong->path, err);
 	if (finish_layer(&p->work.layers[index], p, d, err) ||
 		(p->work.done && p->work.done(p->work.done_arg, index, err)))
 		return -1;

@@ -77,7 +77,7 @@ static int settle_by_digest(struct wb_node **files, size_t n, struct wb_err *err
 	for (size_t i = 0; i < n; i++) {
 		struct wb_content *content = &files[i]->content;
 
-		if (!content->digest_known && wb_content_hash(&content->digest, content, err))
+		if (!content->digest_known && wb_content_hash(&content->digest, NULL, content, err))
 			return -1;
 		content->digest_known = true;
 	}

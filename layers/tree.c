@@ -190,7 +190,7 @@ void wb_tree_release(struct wb_tree *t)
 	HASH_ITER (hh, t->by_path, node, next) {
 		HASH_DELETE(hh, t->by_path, node);
 		wb_content_release(&node->content);
-		free(node->chunks);
+		free(node->states);
 		free(node->target);
 		free(node->path);
 		free(node);

@@ -38,11 +38,10 @@ struct wb_node {
 	unsigned mode; /* permission bits, normalised: 0644 or 0755 for files, 0755 directories */
 	char *target;  /* symlink text */
 	struct wb_content content;
-	struct wb_digest *chunks; /* a large file's chunk digests (manifest.h), NULL until known */
-	size_t n_chunks;
-	unsigned group; /* which source it came from: bundles never mix groups */
-	size_t order;   /* set by finish: its index in nodes */
-	size_t layer;   /* set by wb_pack() while its bytes are brought: which layer waits */
+	struct wb_digest *states; /* a large file's chaining values (states.h), NULL until known */
+	unsigned group;           /* which source it came from: bundles never mix groups */
+	size_t order;             /* set by finish: its index in nodes */
+	size_t layer; /* set by wb_pack() while its bytes are brought: which layer waits */
 	struct wb_growing *growing; /* likewise: they are read from here while they come */
 	struct wb_node *same; /* set by finish: this file's bytes are those of `same` (hard link) */
 	UT_hash_handle hh;

@@ -277,7 +277,7 @@ static uint64_t plan_pass(struct verify *v, uint64_t only)
 
 	for (size_t i = 0; i < v->m->entries.n; i++) {
 		const struct wb_bundle_entry *e = &v->m->entries.items[i];
-		size_t n = e->n_chunks ? e->n_chunks : e->size > 0;
+		size_t n = e->size ? wb_states_count(e->size) + 1 : 0;
 
 		for (size_t c = 0; v->nodes[i].sound && c < n; c++, count++) {
 			struct verify_piece piece = {(uint32_t)i, (uint32_t)c};

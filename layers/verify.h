@@ -6,8 +6,9 @@
  *   sample  as size, and a share of the chunks is hashed, chosen by a seed
  *   full    as size, and every chunk is hashed (content that hard links share, once)
  *
- * Chunks are hashed two or three at a time on each core (base/sha256.h), by the chunk hashes of the
- * manifest; no link leads out of the root (layers/root.h); nothing is written. */
+ * Chunks are hashed two or three at a time on each core (base/sha256.h), from state to state as
+ * the manifest has them (states.h); no link leads out of the root (layers/root.h); nothing is
+ * written. */
 #ifndef WB_LAYERS_VERIFY_H
 #define WB_LAYERS_VERIFY_H
 

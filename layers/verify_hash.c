@@ -135,11 +135,33 @@ static const uint8_t *map_piece(struct worker *w, int fd, const struct verify_pi
 	return last->p + (at - last->start);
 }
 
+/* The chain of the whole file's digest, where the chunk begins. */
+static void chain_begin(struct wb_sha256 *s, const struct wb_bundle_entry *e, size_t chunk)
+{
+	if (chunk)
+		wb_sha256_resume(s, &e->states[chunk - 1], (uint64_t)chunk * WB_CHUNK_SIZE);
+	else
+		wb_sha256_init(s);
+}
+
+/* Is it where the chunk's end has to take it? */
+static bool chain_fits(const struct wb_sha256 *s, const struct wb_bundle_entry *e, size_t chunk)
+{
+	bool last = chunk == wb_states_count(e->size);
+	struct wb_digest got;
+
+	if (last)
+		wb_sha256_final(s, &got);
+	else
+		wb_sha256_chaining(s, &got);
+	return wb_digest_equal(&got, last ? &e->digest : &e->states[chunk]);
+}
+
 static void slot_rewind(struct worker *w, struct slot *s)
 {
 	s->at = offset_of(s->piece);
 	s->left = verify_piece_size(w->v, s->piece);
-	wb_sha256_init(&s->sha);
+	chain_begin(&s->sha, entry_of(w->v, s->piece), s->piece->chunk);
 	s->cached = true;
 }
 
@@ -281,20 +303,18 @@ static void slot_read(struct worker *w, struct slot *s, size_t step)
 static void slot_finish(struct worker *w, struct slot *s)
 {
 	const struct wb_bundle_entry *e = entry_of(w->v, s->piece);
-	const struct wb_digest *want = e->n_chunks ? &e->chunks[s->piece->chunk] : &e->digest;
+	bool fits = chain_fits(&s->sha, e, s->piece->chunk);
 	uint64_t offset = offset_of(s->piece);
 	struct verify *v = w->v;
-	struct wb_digest got;
 
-	wb_sha256_final(&s->sha, &got);
 	s->piece = NULL;
 	v->chunks++;
-	if (wb_digest_equal(&got, want))
+	if (fits)
 		return;
 	verify_add(v, (struct wb_problem){
 			      .kind = WB_PROBLEM_CHANGED,
 			      .path = wb_strdup(e->path),
-			      .detail = wb_asprintf("bytes from %llu on do not have their digest",
+			      .detail = wb_asprintf("bytes from %llu on are not what was packed",
 				      (unsigned long long)offset),
 			      .offset = offset,
 			      .chunks = 1,

@@ -250,7 +250,7 @@ static int make_manifest(struct wb_layers *out, struct build *b, struct wb_err *
 	WB_AUTO(wb_bundle_manifest_release)
 	struct wb_bundle_manifest manifest = WB_BUNDLE_MANIFEST_INIT;
 
-	if (wb_pack_chunks(&b->layer_plan, &b->pack, b->store, err))
+	if (wb_pack_states(&b->layer_plan, &b->pack, b->store, err))
 		return -1;
 	wb_plan_manifest(&manifest, &b->plan);
 	return wb_manifest_layer(

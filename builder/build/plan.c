@@ -385,10 +385,11 @@ static void manifest_entry(struct wb_bundle_manifest *m, const struct wb_node *n
 		e->type = WB_BUNDLE_FILE;
 		e->size = node->content.size;
 		e->digest = holder->content.digest;
-		e->n_chunks = holder->n_chunks;
-		if (holder->n_chunks) {
-			e->chunks = wb_calloc(holder->n_chunks, sizeof(*e->chunks));
-			memcpy(e->chunks, holder->chunks, holder->n_chunks * sizeof(*e->chunks));
+		if (holder->states) {
+			size_t n = wb_states_count(e->size);
+
+			e->states = wb_calloc(n, sizeof(*e->states));
+			memcpy(e->states, holder->states, n * sizeof(*e->states));
 		}
 		break;
 	}
@@ -427,7 +428,7 @@ char *wb_plan_manifest_key(const struct wb_plan *p)
 		wb_sha256_update(&s, line, strlen(line) + 1);
 	}
 	wb_sha256_final(&s, &d);
-	return wb_asprintf("manifest:%s", wb_digest_hex(&d).s);
+	return wb_asprintf("manifest-%d:%s", WB_MANIFEST_VERSION, wb_digest_hex(&d).s);
 }
 
 void wb_plan_manifest(struct wb_bundle_manifest *out, const struct wb_plan *p)

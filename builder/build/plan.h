@@ -73,8 +73,7 @@ int wb_plan_preview(struct wb_plan *p, const struct wb_plan_opts *opts, struct w
 int wb_plan_remember(struct wb_plan *p, struct wb_store *store, struct wb_err *err);
 /* The bundle manifest of a packed plan: every digest is known. */
 void wb_plan_manifest(struct wb_bundle_manifest *out, const struct wb_plan *p);
-/* Names a manifest by what determines it (chunk digests are not needed for that). The caller
- * frees. */
+/* Names a manifest by what determines it (states are not needed for that). The caller frees. */
 char *wb_plan_manifest_key(const struct wb_plan *p);
 /* Warns of patterns that match nothing. */
 void wb_plan_tell_patterns(const struct wb_plan *p);

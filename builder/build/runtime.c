@@ -87,7 +87,7 @@ static int add_installed(struct own_layer *l, const char *path, unsigned mode,
 	if (!real || stat(real, &st))
 		return wb_err_sys(err, errno, "cannot read \"%s\"", installed);
 	wb_content_from_stat(&content, real, &st);
-	if (wb_content_hash(&content.digest, &content, err))
+	if (wb_content_hash(&content.digest, NULL, &content, err))
 		return -1;
 	content.digest_known = true;
 	return wb_tree_add_file(&l->tree, l->group, path, mode, &content, err);

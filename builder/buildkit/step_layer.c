@@ -100,45 +100,43 @@ static int make_parents(const struct laying *l, const char *rel, struct wb_err *
 	return 0;
 }
 
-/* One pass: digests of the whole and of each chunk, the guard, and the copy. path is the file's
- * own in the image, name the copy's. */
-static int copy_hashed(struct wb_digest *whole, struct wb_buf *chunks, struct laying *l, int in,
+/* One pass: the digest with its states, the guard, and the copy. path is the file's own in the
+ * image, name the copy's. */
+static int copy_hashed(struct wb_digest *digest, struct wb_digest *states, struct laying *l, int in,
 	int out, uint64_t size, const char *path, const char *name, struct wb_err *err)
 {
 	struct wb_guard_tail seen = {0};
-	struct wb_sha256 total;
+	struct wb_sha256 sha;
 
-	wb_sha256_init(&total);
+	wb_sha256_init(&sha);
 	for (uint64_t done = 0; done < size;) {
 		size_t n = size - done < WB_CHUNK_SIZE ? (size_t)(size - done) : WB_CHUNK_SIZE;
-		struct wb_sha256 part, *const both[] = {&total, &part};
-		struct wb_digest digest;
 
-		wb_sha256_init(&part);
 		if (wb_cancel_check(err) || wb_file_read_full(in, l->buf, n, -1, name, err) ||
 			wb_guard_bytes(&l->guard, &seen, path, l->buf, n, err))
 			return -1;
-		wb_sha256_joint(both, 2, l->buf, n, NULL, NULL, 0);
+		wb_sha256_update(&sha, l->buf, n);
+		wb_states_note(states, &sha, size);
 		if (wb_file_write_full(out, l->buf, n, name, err))
-			return -1;
-		wb_sha256_final(&part, &digest);
-		if (size > WB_CHUNK_SIZE && wb_buf_puts(chunks, wb_digest_hex(&digest).s, err))
 			return -1;
 		done += n;
 		wb_step_add(l->step, n);
 	}
-	wb_sha256_final(&total, whole);
+	wb_sha256_final(&sha, digest);
 	return 0;
 }
 
 static void note_file(struct laying *l, const char *path, const struct wb_digest *digest,
-	const struct wb_buf *chunks)
+	const struct wb_digest *states, uint64_t size)
 {
+	size_t n = wb_states_count(size) * sizeof(*states);
+	wb_autofree char *hex = wb_alloc(2 * n + 1);
 	json_t *o = json_object();
 
 	wb_json_set_str(o, "sha256", wb_digest_hex(digest).s);
-	if (chunks->len)
-		wb_json_set_str(o, "chunks", chunks->data);
+	wb_hex(hex, (const uint8_t *)states, n);
+	if (n)
+		wb_json_set_str(o, "states", hex);
 	wb_json_set(l->meta, path, o);
 }
 
@@ -146,13 +144,11 @@ static int lay_from(
 	struct laying *l, const json_t *node, const char *from, const char *to, struct wb_err *err)
 {
 	const char *path = wb_json_str_opt(node, "path"), *sha = wb_json_str_opt(node, "sha256");
-	WB_AUTO(wb_buf_release) struct wb_buf chunks;
 	wb_autoclose int in = open(from, O_RDONLY | O_CLOEXEC);
 	uint64_t size = wb_json_u64_opt(node, "size", 0);
 	struct wb_digest digest;
 	struct stat st;
 
-	wb_buf_init(&chunks, WB_STEP_FILE_MAX, "chunk digests");
 	if (in < 0 || fstat(in, &st))
 		return wb_err_sys(err, errno, "cannot open \"%s\"", from);
 	if ((uint64_t)st.st_size != size)
@@ -162,19 +158,20 @@ static int lay_from(
 
 	if (out < 0)
 		return wb_err_sys(err, errno, "cannot write \"%s\"", to);
-	if (copy_hashed(&digest, &chunks, l, in, out, size, path, to, err))
+	wb_autofree struct wb_digest *states = wb_states_new(size);
+
+	if (copy_hashed(&digest, states, l, in, out, size, path, to, err))
 		return -1;
 	if (sha && strcmp(sha, wb_digest_hex(&digest).s))
 		return wb_err_set(err, WB_ERR_INTEGRITY, "\"%s\": its content is sha256:%s, not %s",
 			path, wb_digest_hex(&digest).s, sha);
-	note_file(l, path, &digest, &chunks);
+	note_file(l, path, &digest, states, size);
 	return 0;
 }
 
 static int lay_inline(
 	struct laying *l, const char *path, const char *encoded, const char *to, struct wb_err *err)
 {
-	static const struct wb_buf none;
 	struct wb_digest digest;
 	size_t n;
 	wb_autofree uint8_t *bytes = wb_base64_decode(&n, encoded, WB_CHUNK_SIZE);
@@ -184,7 +181,7 @@ static int lay_inline(
 	if (wb_guard_bytes(&l->guard, NULL, path, bytes, n, err))
 		return -1;
 	wb_sha256_once(&digest, bytes, n);
-	note_file(l, path, &digest, &none);
+	note_file(l, path, &digest, NULL, n);
 	return wb_file_put(to, bytes, n, 0644, WB_FILE_NOSYNC, err);
 }
 
@@ -353,19 +350,19 @@ static int gather(json_t *all, const struct wb_run *r, struct wb_err *err)
 static int fill_digests(struct wb_bundle_entry *e, const json_t *found, struct wb_err *err)
 {
 	const char *sha = wb_json_str_opt(found, "sha256");
-	const char *chunks = wb_json_str_opt(found, "chunks");
-	size_t n = chunks ? strlen(chunks) / WB_DIGEST_HEX : 0;
+	const char *states = wb_json_str_opt(found, "states");
+	size_t n = wb_states_count(e->size) * sizeof(*e->states);
 
 	if (!sha || !wb_digest_parse_hex(&e->digest, sha, strlen(sha)))
 		return wb_err_set(
 			err, WB_ERR_FORMAT, "no layer tells the digest of \"%s\"", e->path);
 	if (!n)
 		return 0;
-	e->chunks = wb_calloc(n, sizeof(*e->chunks));
-	e->n_chunks = n;
-	return wb_unhex((uint8_t *)e->chunks, chunks, n * sizeof(*e->chunks), false)
-	               ? 0
-	               : wb_err_set(err, WB_ERR_FORMAT, "\"%s\": chunk digests", e->path);
+	e->states = wb_states_new(e->size);
+	if (!states || strlen(states) != 2 * n || !wb_unhex((uint8_t *)e->states, states, n, false))
+		return wb_err_set(
+			err, WB_ERR_FORMAT, "no layer tells the states of \"%s\"", e->path);
+	return 0;
 }
 
 static int add_entry(

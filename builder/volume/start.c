@@ -166,7 +166,7 @@ static bool is_sound(const struct start *s, const struct wb_fetch_item *item)
 	if (lstat(path, &st))
 		return true; /* somebody removed it, and may be fetching it */
 	wb_content_from_stat(&content, path, &st);
-	return !wb_content_hash(&digest, &content, &ignored) &&
+	return !wb_content_hash(&digest, NULL, &content, &ignored) &&
 	       wb_digest_equal(&digest, &item->digest);
 }
 

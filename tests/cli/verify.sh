@@ -26,6 +26,23 @@ verify v1
 t_rc 0
 t_match "$out" '^4 blobs, .* and 2 files are what the manifests say$'
 
+t_case "the manifest has the digests and states that OpenSSL finds, of a fresh and of a known file"
+mkdir -p "$T_TMP/large/data"
+seeded large 9000000 >"$T_TMP/large/data/weights.bin"
+seeded chunks 8388608 >"$T_TMP/large/data/two-chunks.bin"
+seeded chunk 4194304 >"$T_TMP/large/data/one-chunk.bin"
+echo 'model_name: large' >"$T_TMP/large/config.yaml"
+for compression in zstd none; do
+	root=$T_TMP/root-$compression
+	t_run "$WBUILD" build -q --base scratch --no-stub --compression $compression \
+		-o "type=local,dest=$root" "$T_TMP/large"
+	t_rc 0
+	jq -S .files "$root/.wbuild/manifest.json" >"$T_TMP/ours.json"
+	python3 "$T_SRC/tests/lib/mkbundle.py" "$root" /app/data
+	t_eq "$(cat "$T_TMP/ours.json")" "$(jq -S .files "$root/.wbuild/manifest.json")"
+done
+t_eq "$(jq -c 'map(.states | length)' "$T_TMP/ours.json")" '[0,1,2]'
+
 t_case 'a diff_id that is not its layer'
 add lies --diff-id "sha256:$(printf '0%.0s' {1..64})" etc/motd=hello
 verify lies

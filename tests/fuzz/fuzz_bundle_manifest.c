@@ -13,10 +13,7 @@ static void check_entry(const struct wb_bundle_manifest *m, size_t i)
 	MUST(e->source < m->sources.n);
 	MUST(e->mode <= 07777);
 	MUST((e->type == WB_BUNDLE_SYMLINK) == (e->target != NULL));
-	if (e->size > WB_CHUNK_SIZE)
-		MUST(e->chunks && e->n_chunks == (e->size - 1) / WB_CHUNK_SIZE + 1);
-	else
-		MUST(!e->chunks && !e->n_chunks);
+	MUST((e->size > WB_CHUNK_SIZE) == (e->states != NULL));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -6,7 +6,7 @@
 A second opinion on docs/formats.md: nothing here comes from the program under test.
 """
 import argparse
-import hashlib
+import ctypes
 import json
 import os
 import stat
@@ -14,17 +14,38 @@ import stat
 CHUNK = 4 << 20
 
 
+class Sha256(ctypes.Structure):
+    """OpenSSL's SHA256_CTX; hashlib does not show its chaining value."""
+    _fields_ = [("h", ctypes.c_uint32 * 8), ("rest", ctypes.c_uint32 * 20)]
+    lib = ctypes.CDLL("libcrypto.so.3")
+
+    def __init__(self):
+        super().__init__()
+        self.lib.SHA256_Init(ctypes.byref(self))
+
+    def update(self, data):
+        self.lib.SHA256_Update(ctypes.byref(self), data, ctypes.c_size_t(len(data)))
+
+    def chaining(self):
+        return "".join(f"{word:08x}" for word in self.h)
+
+    def hexdigest(self):
+        out = ctypes.create_string_buffer(32)
+        self.lib.SHA256_Final(out, ctypes.byref(self))
+        return out.raw.hex()
+
+
 def file_entry(full):
-    whole, chunks = hashlib.sha256(), []
+    sha, states = Sha256(), []
     with open(full, "rb") as f:
         while data := f.read(CHUNK):
-            whole.update(data)
-            chunks.append(hashlib.sha256(data).hexdigest())
+            sha.update(data)
+            states.append(sha.chaining())
         st = os.fstat(f.fileno())
     entry = {"mode": f"{stat.S_IMODE(st.st_mode):04o}", "size": st.st_size,
-             "sha256": whole.hexdigest()}
+             "sha256": sha.hexdigest()}
     if st.st_size > CHUNK:
-        entry["chunks"] = chunks
+        entry["states"] = states[:-1]
     return entry
 
 
@@ -51,7 +72,7 @@ def main():
                for m in args.mounts]
     files = [e for i, m in enumerate(args.mounts) for e in entries(args.root, m, i)]
     files.sort(key=lambda e: [part.encode() for part in e["path"].split("/")])
-    manifest = {"version": 1, "chunkSize": CHUNK, "sources": sources, "files": files}
+    manifest = {"version": 2, "chunkSize": CHUNK, "sources": sources, "files": files}
     if args.hf_cache:
         manifest["hfCache"] = args.hf_cache
     os.makedirs(os.path.join(args.root, ".wbuild"), exist_ok=True)

@@ -197,6 +197,7 @@ file='(.files[] | select(.path | endswith("small.bin")))'
 bundle size-huge "$file.size = 4611686018427387904" '1 2 3'
 bundle size-negative "$file.size = -5" '1 2 3'
 bundle digest-other "$file.sha256 = (\"0\" * 64)" '1 2 3'
+bundle state-other '(.files[] | select(.states)).states[0] = ("0" * 64)' '1 2 3'
 bundle no-files '.files = 7' '1 2 3'
 bundle deep '.x = (reduce range(200) as $i (1; [.]))' '1 2 3'
 for where in app app/data models .wbuild app/data/weights.bin; do

@@ -122,7 +122,7 @@ head -c 200 "$root/.wbuild/manifest.json" >"$T_TMP/broken.json"
 check full --manifest "$T_TMP/broken.json" -- echo ran
 t_rc 1
 t_match "$err" 'not valid JSON'
-sed 's/"version": 1/"version": 9/' "$root/.wbuild/manifest.json" >"$T_TMP/new.json"
+sed 's/"version": 2/"version": 9/' "$root/.wbuild/manifest.json" >"$T_TMP/new.json"
 check full --manifest "$T_TMP/new.json" -- echo ran
 t_rc 1
 t_match "$err" 'version 9'

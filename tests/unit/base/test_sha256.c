@@ -1,6 +1,10 @@
+/* OpenSSL's only calls that show a chaining value are deprecated. */
+#define OPENSSL_API_COMPAT 0x10101000L
+
 #include "wbtest.h"
 
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include "base/digest.h"
 #include "base/sha256.h"
@@ -152,7 +156,8 @@ static void check_joint(void)
 		size_t n = 0, m = 0;
 		unsigned most = round % 3 ? 3000 : 200;
 
-		streams_init(&s, round % 4, round / 4 % 2, p, round & 8, &seed);
+		streams_init(
+			&s, round % (WB_SHA256_SAME_MAX + 1), round / 4 % 2, p, round & 8, &seed);
 		while (n < SIZE || m < SIZE) {
 			size_t dn = next_random(&seed) % most, dm = next_random(&seed) % most;
 
@@ -237,6 +242,43 @@ static void check_apart(void)
 		for (size_t i = 0; i < n; i++)
 			assert_digest(&s[i], p + i * SIZE, at[i]);
 	}
+}
+
+/* After each block: OpenSSL's value, and from there the rest leads to the whole's digest. */
+static void check_chaining(void)
+{
+	enum { BLOCKS = 40, SIZE = BLOCKS * 64 + 37 };
+	wb_autofree uint8_t *p = random_bytes(SIZE, 13);
+	struct wb_digest chaining, whole = reference(p, SIZE);
+	struct wb_sha256 s, rest;
+	SHA256_CTX want;
+
+	wb_sha256_init(&s);
+	SHA256_Init(&want);
+	for (size_t n = 0;; n += 64) {
+		struct wb_digest d;
+
+		wb_sha256_chaining(&s, &chaining);
+		for (int i = 0; i < 8; i++)
+			assert_int_equal((uint32_t)chaining.bytes[4 * i] << 24 |
+						 chaining.bytes[4 * i + 1] << 16 |
+						 chaining.bytes[4 * i + 2] << 8 |
+						 chaining.bytes[4 * i + 3],
+				want.h[i]);
+		wb_sha256_resume(&rest, &chaining, n);
+		wb_sha256_update(&rest, p + n, SIZE - n);
+		wb_sha256_final(&rest, &d);
+		assert_true(wb_digest_equal(&d, &whole));
+		if (n == BLOCKS * 64)
+			return;
+		wb_sha256_update(&s, p + n, 64);
+		SHA256_Update(&want, p + n, 64);
+	}
+}
+
+static void test_chaining(void **state)
+{
+	for_each_kernel(check_chaining);
 }
 
 static void test_apart(void **state)
@@ -324,6 +366,7 @@ int main(void)
 		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_pair),
 		cmocka_unit_test(test_apart),
+		cmocka_unit_test(test_chaining),
 		cmocka_unit_test(test_copy_forks_and_final_keeps),
 		cmocka_unit_test(test_long_total),
 		cmocka_unit_test(test_fallback_choice),

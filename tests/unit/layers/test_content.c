@@ -43,7 +43,7 @@ static void it_hashes_the_bytes(void **state)
 
 	layertest_fill(bytes, SIZE, 1);
 	wb_sha256_once(&want, bytes, SIZE);
-	assert_ok(wb_content_hash(&got, &p->content, &err), &err);
+	assert_ok(wb_content_hash(&got, NULL, &p->content, &err), &err);
 	assert_true(wb_digest_equal(&want, &got));
 }
 
@@ -53,7 +53,7 @@ static void check_changed(struct place *p)
 	struct wb_digest d;
 	struct wb_err err = WB_ERR_INIT;
 
-	assert_err(wb_content_hash(&d, &p->content, &err), &err, WB_ERR_IO);
+	assert_err(wb_content_hash(&d, NULL, &p->content, &err), &err, WB_ERR_IO);
 	assert_contains(err.text, "changed while it was being read");
 	assert_contains(err.text, p->path);
 	assert_contains(err.hint, "run again");
@@ -115,10 +115,10 @@ static void a_link_or_a_pipe_in_its_place_is_not_read(void **state)
 	struct wb_digest d;
 
 	assert_int_equal(rename(p->path, moved), 0);
-	assert_int_equal(wb_content_hash(&d, &p->content, &err), -1);
+	assert_int_equal(wb_content_hash(&d, NULL, &p->content, &err), -1);
 	assert_int_equal(err.code, WB_ERR_NOT_FOUND);
 	assert_int_equal(symlink(moved, p->path), 0);
-	assert_int_equal(wb_content_hash(&d, &p->content, &err), -1);
+	assert_int_equal(wb_content_hash(&d, NULL, &p->content, &err), -1);
 	assert_int_equal(err.code, WB_ERR_IO);
 }
 
@@ -146,7 +146,7 @@ static void a_blob_of_the_store_is_known_by_its_size(void **state)
 
 	p->content.immutable = true;
 	assert_int_equal(utimensat(AT_FDCWD, p->path, times, 0), 0);
-	assert_ok(wb_content_hash(&d, &p->content, &err), &err);
+	assert_ok(wb_content_hash(&d, NULL, &p->content, &err), &err);
 	assert_int_equal(truncate(p->path, 10), 0);
 	check_changed(p);
 }

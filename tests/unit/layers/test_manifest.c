@@ -5,7 +5,7 @@
 #define HEX_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define HEX_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define HEAD                                                                                       \
-	"{\"version\":1,\"chunkSize\":4194304,\"sources\":[\n"                                     \
+	"{\"version\":2,\"chunkSize\":4194304,\"sources\":[\n"                                     \
 	"{\"label\":\"data\",\"mount\":\"/app/data\",\"shared\":true},\n"                          \
 	"{\"label\":\"hf://o/r\",\"revision\":\"abc\",\"mount\":\"/root/.cache/huggingface/hub\"}" \
 	"],\n\"hfCache\":\"/root/.cache/huggingface/hub\",\n\"files\":["
@@ -13,15 +13,15 @@
 #define FILE_A(path, size)                                                                \
 	"{\"path\":\"" path "\",\"mode\":\"0644\",\"size\":" #size ",\"sha256\":\"" HEX_A \
 	"\",\"source\":0}"
-#define TWO_CHUNKS                                                                        \
-	"{\"path\":\"app/data/w\",\"mode\":\"0755\",\"size\":4194305,\"sha256\":\"" HEX_A \
-	"\",\"chunks\":[\"" HEX_A "\",\"" HEX_B "\"],\"source\":0}"
+#define TWO_STATES                                                                        \
+	"{\"path\":\"app/data/w\",\"mode\":\"0755\",\"size\":8388609,\"sha256\":\"" HEX_A \
+	"\",\"states\":[\"" HEX_A "\",\"" HEX_B "\"],\"source\":0}"
 #define LINK "{\"path\":\"app/data/x\",\"type\":\"symlink\",\"target\":\"../y \\\"z\",\"source\":1}"
 #define DIR "{\"path\":\"app/data/z\",\"type\":\"dir\",\"mode\":\"0755\",\"source\":0}"
 #define NOT_UTF8 "{\"pathHex\":\"7aff\",\"type\":\"symlink\",\"targetHex\":\"c3\",\"source\":0}"
 
 static const char good[] = HEAD "\n" FILE_A("app/data/a", 0) ",\n" FILE_A(
-	"app/data/b", 4194304) ",\n" TWO_CHUNKS ",\n" LINK ",\n" DIR ",\n" NOT_UTF8 TAIL;
+	"app/data/b", 4194304) ",\n" TWO_STATES ",\n" LINK ",\n" DIR ",\n" NOT_UTF8 TAIL;
 
 static void test_round_trip(void **state)
 {
@@ -41,9 +41,9 @@ static void test_round_trip(void **state)
 	assert_string_equal(e[0].path, "app/data/a");
 	assert_int_equal(e[0].mode, 0644);
 	assert_int_equal(e[1].size, WB_CHUNK_SIZE);
-	assert_int_equal(e[1].n_chunks, 0);
-	assert_int_equal(e[2].n_chunks, 2);
-	assert_int_equal(e[2].chunks[1].bytes[31], 0xbb);
+	assert_null(e[1].states);
+	assert_int_equal(wb_states_count(e[2].size), 2);
+	assert_int_equal(e[2].states[1].bytes[31], 0xbb);
 	assert_int_equal(e[2].mode, 0755);
 	assert_int_equal(e[3].type, WB_BUNDLE_SYMLINK);
 	assert_string_equal(e[3].target, "../y \"z");
@@ -60,7 +60,7 @@ static void test_round_trip(void **state)
 
 static void test_empty(void **state)
 {
-	static const char text[] = "{\"version\":1,\"chunkSize\":4194304,\"sources\":[],\n"
+	static const char text[] = "{\"version\":2,\"chunkSize\":4194304,\"sources\":[],\n"
 				   "\"files\":[]}\n";
 	struct wb_bundle_manifest m = WB_BUNDLE_MANIFEST_INIT, back;
 	wb_autofree char *dumped = wb_bundle_manifest_dump(&m);
@@ -132,12 +132,12 @@ static void test_members_refused(void **state)
 	refuse(WITH("\"mode\":\"0888\",\"size\":1" SHA), "no mode");
 	refuse(WITH(MODE ",\"size\":1"), "no sha256");
 	refuse(WITH(MODE ",\"size\":1,\"sha256\":\"AA\""), "no sha256");
-	refuse(WITH(MODE ",\"size\":4194305" SHA), "one chunk hash for each");
-	refuse(WITH(MODE ",\"size\":4194305" SHA ",\"chunks\":[\"" HEX_A "\"]"),
-		"one chunk hash for each");
-	refuse(WITH(MODE ",\"size\":4194305" SHA ",\"chunks\":[1,2]"), "chunk hash that is not");
-	refuse(WITH(MODE ",\"size\":1" SHA ",\"chunks\":[]"), "only one chunk");
-	refuse(WITH(MODE ",\"size\":9223372036854775807" SHA), "one chunk hash for each");
+	refuse(WITH(MODE ",\"size\":4194305" SHA), "one state for each");
+	refuse(WITH(MODE ",\"size\":4194305" SHA ",\"states\":[\"" HEX_A "\",\"" HEX_A "\"]"),
+		"one state for each");
+	refuse(WITH(MODE ",\"size\":4194305" SHA ",\"states\":[1,2]"), "a state that is not");
+	refuse(WITH(MODE ",\"size\":1" SHA ",\"states\":[]"), "only one chunk");
+	refuse(WITH(MODE ",\"size\":9223372036854775807" SHA), "one state for each");
 	refuse(WITH("\"type\":\"symlink\""), "without a target");
 	refuse(WITH("\"type\":\"symlink\",\"target\":\"\""), "without a target");
 	refuse(WITH("\"type\":\"fifo\""), "type other than");
@@ -162,19 +162,20 @@ static void test_head_refused(void **state)
 	refuse_head("", WB_ERR_FORMAT, "not valid JSON");
 	refuse_head("[]", WB_ERR_FORMAT, "not an object");
 	refuse_head("{}", WB_ERR_FORMAT, "\"version\" is missing");
-	refuse_head("{\"version\":1,\"version\":1}", WB_ERR_FORMAT, "a name that is there twice");
-	refuse_head("{\"version\":2,\"chunkSize\":4194304}", WB_ERR_UNSUPPORTED, "version 2");
-	refuse_head("{\"version\":1,\"chunkSize\":1}", WB_ERR_UNSUPPORTED, "chunks of 1 bytes");
-	refuse_head("{\"version\":1,\"chunkSize\":4194304}", WB_ERR_FORMAT, "\"sources\"");
+	refuse_head("{\"version\":2,\"version\":2}", WB_ERR_FORMAT, "a name that is there twice");
+	refuse_head("{\"version\":1,\"chunkSize\":4194304}", WB_ERR_UNSUPPORTED, "earlier wbuild");
+	refuse_head("{\"version\":3,\"chunkSize\":4194304}", WB_ERR_UNSUPPORTED, "version 3");
+	refuse_head("{\"version\":2,\"chunkSize\":1}", WB_ERR_UNSUPPORTED, "chunks of 1 bytes");
+	refuse_head("{\"version\":2,\"chunkSize\":4194304}", WB_ERR_FORMAT, "\"sources\"");
 	refuse_head(
-		"{\"version\":1,\"chunkSize\":4194304,\"sources\":[]}", WB_ERR_FORMAT, "\"files\"");
-	refuse_head("{\"version\":1,\"chunkSize\":4194304,\"sources\":[{\"label\":\"x\","
+		"{\"version\":2,\"chunkSize\":4194304,\"sources\":[]}", WB_ERR_FORMAT, "\"files\"");
+	refuse_head("{\"version\":2,\"chunkSize\":4194304,\"sources\":[{\"label\":\"x\","
 		    "\"mount\":\"rel\"}]}",
 		WB_ERR_FORMAT, "source 0");
-	refuse_head("{\"version\":1,\"chunkSize\":4194304,\"sources\":[{\"label\":\"x\","
+	refuse_head("{\"version\":2,\"chunkSize\":4194304,\"sources\":[{\"label\":\"x\","
 		    "\"mount\":\"/a/../b\"}]}",
 		WB_ERR_FORMAT, "source 0");
-	refuse_head("{\"version\":1,\"chunkSize\":4194304,\"hfCache\":\"../x\"}", WB_ERR_FORMAT,
+	refuse_head("{\"version\":2,\"chunkSize\":4194304,\"hfCache\":\"../x\"}", WB_ERR_FORMAT,
 		"hfCache");
 }
 

@@ -12,8 +12,8 @@
 #include "base/sha256.h"
 #include "layers/content.h"
 #include "layers/frames.h"
-#include "layers/manifest.h"
 #include "layers/pack.h"
+#include "layers/states.h"
 
 struct fixture {
 	char *dir;
@@ -92,6 +92,42 @@ static void sample_tree(struct fixture *f, struct wb_tree *t)
 	assert_ok(wb_tree_finish(t, 2, &err), &err);
 }
 
+static uint64_t blobs_of(struct fixture *f)
+{
+	struct wb_store_stats stats = {0};
+	struct wb_err err = WB_ERR_INIT;
+
+	assert_ok(wb_store_verify(f->store, 1, false, NULL, NULL, &stats, &err), &err);
+	return stats.blobs;
+}
+
+/* From each state on, the rest of a file leads to its digest. */
+static void check_states(const struct wb_tree *t)
+{
+	wb_vec_foreach (it, &t->nodes) {
+		const struct wb_node *node = *it;
+		uint64_t size = node->content.size;
+		WB_AUTO(wb_buf_release) struct wb_buf b;
+		struct wb_err err = WB_ERR_INIT;
+
+		if (node->type != WB_NODE_FILE || node->same || !wb_states_count(size))
+			continue;
+		assert_non_null(node->states);
+		wb_buf_init(&b, 64u << 20, "test");
+		assert_ok(wb_file_read(&b, node->content.path, &err), &err);
+		for (size_t i = 0; i < wb_states_count(size); i++) {
+			uint64_t at = (i + 1) * (uint64_t)WB_CHUNK_SIZE;
+			struct wb_digest d;
+			struct wb_sha256 s;
+
+			wb_sha256_resume(&s, &node->states[i], at);
+			wb_sha256_update(&s, b.data + at, size - at);
+			wb_sha256_final(&s, &d);
+			assert_true(wb_digest_equal(&d, &node->content.digest));
+		}
+	}
+}
+
 static void pack_sample(struct fixture *f, struct wb_layers *out, struct wb_tree *t,
 	const char *compression, unsigned jobs)
 {
@@ -103,7 +139,8 @@ static void pack_sample(struct fixture *f, struct wb_layers *out, struct wb_tree
 	assert_ok(wb_codec_parse(&opts.codec, compression, 0, &err), &err);
 	wb_layer_plan_make(&plan, t, &limits);
 	assert_ok(wb_pack(out, &plan, &opts, f->store, &err), &err);
-	assert_ok(wb_pack_chunks(&plan, &opts, f->store, &err), &err);
+	assert_ok(wb_pack_states(&plan, &opts, f->store, &err), &err);
+	check_states(t);
 	wb_layer_plan_release(&plan);
 }
 
@@ -243,11 +280,6 @@ static void test_second_time_is_found(void **state)
 		assert_true(
 			wb_digest_equal(&second.list.items[i].digest, &first.list.items[i].digest));
 	}
-	struct wb_node *noise;
-
-	HASH_FIND_STR(u.by_path, "app/data/copy of noise.bin", noise);
-	assert_non_null(noise->chunks);
-	assert_int_equal(noise->n_chunks, 3);
 	wb_layers_release(&first);
 	wb_layers_release(&second);
 	wb_tree_release(&t);
@@ -340,6 +372,37 @@ static void test_changed_file_is_refused(void **state)
 	wb_layers_release(&layers);
 	wb_layer_plan_release(&plan);
 	wb_tree_release(&t);
+}
+
+/* The states in the bundle manifest would be those of other bytes than its digest. */
+static void test_content_of_another_digest_is_refused(void **state)
+{
+	static const char *const hints[] = {"touch it", "cache verify --fix"};
+	struct fixture *f = *state;
+
+	for (int immutable = 0; immutable < 2; immutable++) {
+		WB_AUTO(wb_tree_release) struct wb_tree t = WB_TREE_INIT;
+		WB_AUTO(wb_layer_plan_release) struct wb_layer_plan plan = WB_LAYER_PLAN_INIT;
+		WB_AUTO(wb_layers_release) struct wb_layers layers = WB_LAYERS_INIT;
+		struct wb_layer_limits limits = {.large_file = 2u << 20};
+		struct wb_pack_opts opts = {.jobs = 2};
+		struct wb_err err = WB_ERR_INIT;
+		struct wb_node *node;
+
+		wb_tree_group(&t, "data", "/app/data");
+		add(f, &t, "app/data/x", (9u << 20) + 1, FILL_NOISE, 9);
+		HASH_FIND_STR(t.by_path, "app/data/x", node);
+		node->content.digest_known = true;
+		node->content.immutable = immutable;
+		assert_ok(wb_tree_finish(&t, 1, &err), &err);
+		assert_ok(wb_codec_parse(&opts.codec, "zstd", 0, &err), &err);
+		wb_layer_plan_make(&plan, &t, &limits);
+		assert_err(wb_pack(&layers, &plan, &opts, f->store, &err), &err, WB_ERR_INTEGRITY);
+		assert_contains(err.text, "\"app/data/x\": its content is no longer sha256:0000");
+		assert_contains(err.hint, hints[immutable]);
+		assert_err(wb_pack_states(&plan, &opts, f->store, &err), &err, WB_ERR_INTEGRITY);
+		assert_int_equal(blobs_of(f), 0);
+	}
 }
 
 static void test_large_names_and_sizes(void **state)
@@ -479,6 +542,9 @@ static int pack_arriving(struct wb_layers *out, struct arrival *a, unsigned jobs
 	wb_layer_plan_make(&plan, &t, &limits);
 	int rc = wb_pack(out, &plan, &opts, a->f->store, err);
 
+	if (!rc)
+		check_states(&t);
+
 	pthread_mutex_destroy(&a->lock);
 	a->void_layers += a->layer && wb_growing_failed(a->layer);
 	wb_growing_unref(a->layer);
@@ -497,15 +563,6 @@ static uint8_t *big_bytes(void)
 		p[i] = (uint8_t)(seed >> 24) & 0x3f;
 	}
 	return p;
-}
-
-static uint64_t blobs_of(struct fixture *f)
-{
-	struct wb_store_stats stats = {0};
-	struct wb_err err = WB_ERR_INIT;
-
-	assert_ok(wb_store_verify(f->store, 1, false, NULL, NULL, &stats, &err), &err);
-	return stats.blobs;
 }
 
 static void test_packed_while_it_arrives(void **state)
@@ -557,6 +614,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_a_damaged_blob_is_packed_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changed_file_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_content_of_another_digest_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_names_and_sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_packed_while_it_arrives, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -56,18 +56,15 @@ static struct wb_bundle_entry *entry(struct fixture *f, const char *path)
 static void add_file(struct fixture *f, const char *path, const uint8_t *p, size_t n)
 {
 	struct wb_bundle_entry *e = wb_vec_push(&f->m.entries);
+	struct wb_sha256 sha;
 
 	*e = (struct wb_bundle_entry){.path = wb_strdup(path), .mode = 0644, .size = n};
 	wb_sha256_once(&e->digest, p, n);
-	if (n > WB_CHUNK_SIZE) {
-		e->n_chunks = (n - 1) / WB_CHUNK_SIZE + 1;
-		e->chunks = wb_calloc(e->n_chunks, sizeof(*e->chunks));
-		for (size_t i = 0; i < e->n_chunks; i++) {
-			size_t start = i * WB_CHUNK_SIZE, left = n - start;
-
-			wb_sha256_once(&e->chunks[i], p + start,
-				left < WB_CHUNK_SIZE ? left : WB_CHUNK_SIZE);
-		}
+	e->states = wb_states_new(n);
+	wb_sha256_init(&sha);
+	for (size_t i = 0; i < wb_states_count(n); i++) {
+		wb_sha256_update(&sha, p + i * WB_CHUNK_SIZE, WB_CHUNK_SIZE);
+		wb_states_note(e->states, &sha, n);
 	}
 	put(f, path, p, n);
 }
@@ -378,8 +375,8 @@ static void test_hard_links_read_once(void **state)
 	struct wb_bundle_entry b = *a;
 
 	b.path = wb_strdup("app/data/b.bin");
-	b.chunks = wb_calloc(b.n_chunks, sizeof(*b.chunks));
-	memcpy(b.chunks, a->chunks, b.n_chunks * sizeof(*b.chunks));
+	b.states = wb_states_new(b.size);
+	memcpy(b.states, a->states, wb_states_count(b.size) * sizeof(*b.states));
 	assert_int_equal(link(from, to), 0);
 	/* keeps the order: right after a.bin */
 	wb_vec_push(&f->m.entries);
@@ -390,7 +387,7 @@ static void test_hard_links_read_once(void **state)
 	assert_int_equal(f->r.chunks, 306);
 	/* linked, but they should differ: both are read */
 	f->m.entries.items[1].digest.bytes[0] ^= 1;
-	f->m.entries.items[1].chunks[0].bytes[0] ^= 1;
+	f->m.entries.items[1].states[0].bytes[0] ^= 1;
 	assert_problem(f, "app/data/b.bin", WB_PROBLEM_CHANGED);
 }
 

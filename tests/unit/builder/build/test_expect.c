@@ -8,7 +8,7 @@
 #define HEX_B "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d" /* of "b" */
 
 static const char manifest[] =
-	"{\"version\":1,\"chunkSize\":4194304,\"sources\":["
+	"{\"version\":2,\"chunkSize\":4194304,\"sources\":["
 	"{\"label\":\"data\",\"mount\":\"/app/data\"},"
 	"{\"label\":\"hub\",\"mount\":\"/hub/models--o--r\",\"shared\":true},"
 	"{\"label\":\"open\",\"mount\":\"/open\",\"shared\":true}],"
