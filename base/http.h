@@ -109,8 +109,11 @@ struct wb_http_params {
 	bool no_redirect;     /* hand back a 3xx; relative ones are still followed when
 	                       * follow_relative */
 	bool follow_relative;
-	bool idempotent;  /* retry although not GET or HEAD */
-	int retries;      /* -1: none; 0: the engine's; else this many */
+	bool idempotent; /* retry although not GET or HEAD */
+	int retries;     /* -1: none; 0: the engine's; else this many */
+	/* Whether a status that may pass (500, 503, …) will not, by what the body says: then it is
+	 * handed back at once. May be NULL. */
+	bool (*is_final)(const struct wb_http_response *r);
 	unsigned stall_s; /* 0: the engine's; longer where a server thinks first */
 	/* Only called for 2xx (and 3xx handed back) responses. Return 0 to go on, -1 with err set
 	 * to end the request with that error. on_headers_done comes before the first body byte, and

@@ -83,8 +83,12 @@ static bool passing_fault(const struct wb_http_req *req, CURLcode rc)
 	       rc == CURLE_HTTP2_STREAM || rc == CURLE_SSL_CONNECT_ERROR;
 }
 
-static bool passing_status(int status)
+static bool passing_status(const struct wb_http_req *req)
 {
+	int status = req->r.status;
+
+	if (req->p.is_final && req->p.is_final(&req->r))
+		return false;
 	return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 ||
 	       status == 504;
 }
@@ -124,8 +128,7 @@ bool wb_http_retry(struct wb_http_req *req, CURLcode rc)
 {
 	bool asked;
 
-	if (!may_repeat(req) ||
-		(rc != CURLE_OK ? !passing_fault(req, rc) : !passing_status(req->r.status)))
+	if (!may_repeat(req) || (rc != CURLE_OK ? !passing_fault(req, rc) : !passing_status(req)))
 		return false;
 	if (rc != CURLE_OK && unreachable(rc) && req->r.attempts >= UNREACHABLE_TRIES)
 		return false;

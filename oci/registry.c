@@ -274,6 +274,7 @@ int wb_registry_call(struct wb_http_result *out, struct wb_registry *reg, struct
 {
 	bool home = wb_registry_is_home(reg, p->url), again = false;
 
+	p->is_final = wb_registry_is_final;
 	for (;;) {
 		WB_AUTO(wb_http_result_release) struct wb_http_result r = WB_HTTP_RESULT_INIT;
 		WB_AUTO(wb_secret_unrefp) struct wb_secret *login = NULL;
@@ -323,7 +324,9 @@ static void read_body(struct said *s, const struct wb_http_response *r)
 
 	s->disk_full =
 		strstr(body, "no space left") || strstr(body, "\"Err\":28") || r->status == 507;
-	s->quota = strcasestr(body, "quota") || strcasestr(body, "upper limit of");
+	/* with 429 it is a number of requests in so much time, which does pass */
+	s->quota = r->status != 429 &&
+	           (strcasestr(body, "quota") || strcasestr(body, "upper limit of"));
 	wb_autofree char *raw =
 		wb_asprintf("%s%s%s%s%s", code ? code : "", code && message ? ": " : "",
 			message ? message : "", detail ? ": " : "", detail ? detail : "");

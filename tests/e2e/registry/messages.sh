@@ -52,6 +52,21 @@ faults '{"refuse": ["PUT .*/blobs", 403],
 push b
 one_line 'quota of 1 MiB' 'raise the quota' 8
 
+# Four blobs at once, each of which may ask in two ways; with the usual five tries more it was 26.
+t_case 'a full disk, said by each request that opens an upload: no other try'
+again
+faults '{"refuse": ["POST ", 500],
+	"refuse_body": "{\"errors\":[{\"code\":\"UNKNOWN\",\"message\":\"unknown error\",\"detail\":{\"Op\":\"mkdir\",\"Err\":28}}]}"}'
+push g
+one_line 'disk of "127.0.0.1:[0-9]*" is full' 'free some space on the registry' 8
+
+t_case 'a quota of requests in a minute (429): waited for'
+again
+faults '{"refuse": ["PUT .*/blobs", 429], "retry_after": 0, "refuse_times": 2,
+	"refuse_body": "{\"errors\":[{\"code\":\"TOOMANYREQUESTS\",\"message\":\"Quota exceeded for quota metric \\\"Requests\\\"\"}]}"}'
+push h
+t_rc 0
+
 t_case 'too many requests (429), for ever'
 again
 faults '{"refuse": ["PUT .*/blobs", 429], "retry_after": 0,

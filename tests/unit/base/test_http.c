@@ -206,6 +206,32 @@ static void test_retries(void **state)
 	assert_err(get(&r, w, "/close", &p, &err), &err, WB_ERR_NET);
 }
 
+static bool says_oops(const struct wb_http_response *r)
+{
+	return r->body.len == 4 && !memcmp(r->body.data, "oops", 4);
+}
+
+static bool says_other(const struct wb_http_response *r)
+{
+	return r->body.len && !says_oops(r);
+}
+
+static void test_final_answers(void **state)
+{
+	struct world *w = *state;
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_http_result_release) struct wb_http_result r = WB_HTTP_RESULT_INIT;
+	struct wb_http_params p = WB_HTTP_PARAMS_INIT;
+
+	p.is_final = says_oops;
+	assert_ok(get(&r, w, "/always-500", &p, &err), &err);
+	assert_int_equal(r.response.status, 500);
+	assert_int_equal(r.response.attempts, 1);
+	p.is_final = says_other;
+	assert_ok(get(&r, w, "/always-500", &p, &err), &err);
+	assert_int_equal(r.response.attempts, 6);
+}
+
 static void test_retry_after_is_kept(void **state)
 {
 	struct world *w = *state;
@@ -394,6 +420,7 @@ int main(void)
 		T(test_public_to_local),
 		T(test_redirect_methods),
 		T(test_retries),
+		T(test_final_answers),
 		T(test_retry_after_is_kept),
 		T(test_short_body_buffered),
 		T(test_faults),
