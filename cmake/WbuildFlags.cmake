@@ -52,7 +52,8 @@ else()
 		"$<$<NOT:$<BOOL:$<TARGET_PROPERTY:WBUILD_STATIC>>>:-pie>")
 endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
-	set_source_files_properties("${CMAKE_SOURCE_DIR}/base/sha256_arm.c" PROPERTIES
+	set_source_files_properties("${CMAKE_SOURCE_DIR}/base/sha256_arm.c"
+		"${CMAKE_SOURCE_DIR}/base/crc64_fold.c" PROPERTIES
 		COMPILE_OPTIONS "-march=armv8-a+crypto")
 endif()
 if(WBUILD_SANITIZE MATCHES "undefined" AND CMAKE_C_COMPILER_ID STREQUAL "Clang")
@@ -65,7 +66,8 @@ if(WBUILD_COVERAGE)
 	target_compile_options(wbuild_flags INTERFACE --coverage -O0 -fprofile-update=atomic)
 	target_link_options(wbuild_flags INTERFACE --coverage)
 	# Hashing unoptimised is most of the time that the tests take; base/ is not what is measured.
-	file(GLOB hashing "${CMAKE_SOURCE_DIR}/base/hash*.c" "${CMAKE_SOURCE_DIR}/base/sha256*.c")
+	file(GLOB hashing "${CMAKE_SOURCE_DIR}/base/hash*.c" "${CMAKE_SOURCE_DIR}/base/sha256*.c"
+		"${CMAKE_SOURCE_DIR}/base/crc64*.c")
 	set_property(SOURCE ${hashing} APPEND PROPERTY COMPILE_OPTIONS -O2 -fno-profile-arcs)
 endif()
 if(WBUILD_ANALYZE)
