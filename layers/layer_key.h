@@ -5,7 +5,7 @@
 #include "layers/pack.h"
 
 /* Bumped when the same inputs give other bytes (headers, cuts, probe, levels). */
-#define WB_PACKER_VERSION 1
+#define WB_PACKER_VERSION 2
 
 /* Every file's digest is known. Entries, directory attributes, codec and library version. */
 void wb_layer_key(

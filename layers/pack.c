@@ -160,7 +160,8 @@ static bool find_packed(struct packing *p, struct wb_layer *l)
 		return false;
 	found.size = wb_json_u64_opt(record, "size", 0);
 	found.tar_size = wb_json_u64_opt(record, "tarSize", 0);
-	if (!wb_store_has(p->store, &found.digest, found.size))
+	if (!wb_store_has(p->store, &found.digest, found.size) ||
+		!wb_chunked_parse(&found.table, wb_json_str_opt(record, "contents"), found.size))
 		return false;
 	found.media_type = wb_codec_media_type(&p->opts->codec);
 	found.cached = true;
@@ -173,12 +174,15 @@ static int remember_layer(struct packing *p, const struct wb_planned_layer *plan
 {
 	wb_autojson json_t *record = json_object();
 	wb_autojson json_t *seen = json_true();
+	wb_autofree char *contents = wb_chunked_text(&l->table);
 	struct wb_digest shape;
 
 	wb_json_set_str(record, "digest", wb_digest_text(&l->digest).s);
 	wb_json_set_str(record, "diffId", wb_digest_text(&l->diff_id).s);
 	wb_json_set_u64(record, "size", l->size);
 	wb_json_set_u64(record, "tarSize", l->tar_size);
+	if (contents)
+		wb_json_set_str(record, "contents", contents);
 	wb_layer_shape(&shape, planned, p->opts);
 	if (wb_store_index_put(p->store, "layer", l->key, record, err))
 		return -1;

@@ -12,6 +12,7 @@
 #ifndef WB_LAYERS_PACK_H
 #define WB_LAYERS_PACK_H
 
+#include "layers/chunked.h"
 #include "layers/codec.h"
 #include "layers/plan.h"
 #include "layers/store.h"
@@ -25,9 +26,10 @@ struct wb_layer {
 	struct wb_digest digest;  /* of the blob */
 	uint64_t size;            /* of the blob */
 	uint64_t tar_size;
-	const char *media_type; /* a literal */
-	bool cached;            /* found, not packed */
-	bool elsewhere;         /* not in the store: every output has it already */
+	struct wb_chunked table; /* of contents, when it has one */
+	const char *media_type;  /* a literal */
+	bool cached;             /* found, not packed */
+	bool elsewhere;          /* not in the store: every output has it already */
 	unsigned group;
 	size_t files;
 	uint64_t bytes; /* of file content */

@@ -9,7 +9,10 @@
 #include <string.h>
 
 #include "base/cancel.h"
+#include "base/crc64.h"
 #include "base/pool.h"
+#include "base/sha256.h"
+#include "layers/chunked.h"
 #include "layers/content.h"
 #include "layers/frames.h"
 #include "layers/pack.h"
@@ -26,6 +29,8 @@ struct slot {
 	uint8_t *in, *out;
 	size_t in_n, out_n;
 	uint32_t crc;
+	uint64_t content_crc; /* CRC-64, where the layer gets a table of contents */
+	bool listed;          /* it does, and this is content */
 	struct wb_node *file; /* the large file that it is a piece of, or NULL */
 	int old_fd;           /* the piece is there, encoded: old_n bytes at old_at of this blob */
 	uint64_t old_at;
@@ -51,6 +56,8 @@ struct drive {
 	int old_fd;            /* that blob, or -1 */
 	uint64_t old_at;
 	WB_VEC(struct placed) placed;
+	bool listed; /* it gets a table of contents, of these files: */
+	WB_VEC(struct wb_chunked_span) spans;
 	uint32_t crc;
 	uint64_t tar_size;
 	size_t head, tail; /* slots[head % ring] is the oldest not written, tail the next to fill */
@@ -113,6 +120,7 @@ static void drive_release(struct drive *d)
 	wb_vec_foreach (p, &d->placed)
 		wb_frames_release(&p->frames);
 	wb_vec_free(&d->placed);
+	wb_vec_free(&d->spans);
 	for (size_t i = 0; i < d->ring; i++) {
 		free(d->slots[i].in);
 		free(d->slots[i].out);
@@ -139,6 +147,7 @@ static int drive_init(
 
 	*d = (struct drive){.ring = ring, .writer = WB_STORE_WRITER_INIT, .old_fd = -1};
 	wb_stream_init(&d->stream, layer, &p->opts->stream);
+	d->listed = wb_chunked_fits(layer, codec);
 	wb_sha256_init(&d->diff);
 	wb_sha256_init(&d->blob);
 	for (size_t i = 0; i < d->ring; i++) {
@@ -245,6 +254,7 @@ static void fill_old(
 	struct wb_pipeline *p, struct drive *d, struct slot *s, const struct wb_piece *piece)
 {
 	s->file = piece->file;
+	s->listed = piece->file && d->listed;
 	s->old_n = 0;
 	if (!piece->file)
 		return;
@@ -271,6 +281,22 @@ static void note_placed(struct drive *d, const struct slot *s)
 		last->frames.offset = d->writer.file.size;
 	}
 	*wb_vec_push(&last->frames.sizes) = (uint32_t)s->out_n;
+}
+
+/* Where a file's content is, for the table of contents. */
+static void note_span(struct drive *d, const struct slot *s)
+{
+	struct wb_chunked_span *last = d->spans.n ? &d->spans.items[d->spans.n - 1] : NULL;
+
+	if (!s->listed)
+		return;
+	if (!last || last->file != s->file) {
+		last = wb_vec_push(&d->spans);
+		last->file = s->file;
+		last->offset = d->writer.file.size;
+	}
+	last->end = d->writer.file.size + s->out_n;
+	last->crc = wb_crc64_join(last->crc, s->content_crc, s->in_n);
 }
 
 static void remember_placed(struct wb_pipeline *p, struct drive *d, const struct wb_digest *blob)
@@ -309,6 +335,8 @@ static void encode(struct wb_pipeline *p, struct wb_encoder *e, struct slot *s)
 		s->crc = wb_codec_crc(&p->opts->codec, s->in, s->in_n);
 	else
 		n = wb_encode(e, s->out, s->in, s->in_n, &s->crc);
+	if (s->listed)
+		s->content_crc = wb_crc64(0, s->in, s->in_n);
 	pthread_mutex_lock(&p->lock);
 	s->out_n = n;
 	s->state = SLOT_DONE;
@@ -382,6 +410,7 @@ static void retire(struct wb_pipeline *p, struct drive *d, struct slot *s)
 
 	d->crc = wb_codec_crc_join(codec, d->crc, s->crc, s->in_n);
 	note_placed(d, s);
+	note_span(d, s);
 	write_blob(d, s->out, s->out_n);
 	pthread_mutex_lock(&p->lock);
 	s->state = SLOT_FREE;
@@ -450,15 +479,38 @@ static int run_plain(struct wb_pipeline *p, struct drive *d, struct wb_err *err)
 	}
 }
 
-static int finish_layer(
-	struct wb_layer *out, struct wb_pipeline *p, struct drive *d, struct wb_err *err)
+static void add_tail(struct drive *d, const void *bytes, size_t n)
+{
+	wb_sha256_update(&d->blob, bytes, n);
+	write_blob(d, bytes, n);
+}
+
+static void add_table(
+	struct wb_layer *out, struct wb_pipeline *p, struct drive *d, struct wb_encoder *e)
+{
+	const struct wb_chunked_source src = {
+		.layer = d->stream.layer,
+		.stream = &p->opts->stream,
+		.spans = d->spans.items,
+		.n_spans = d->spans.n,
+		.blob_size = d->writer.file.size,
+	};
+	size_t n = 0;
+	wb_autofree uint8_t *bytes = d->listed ? wb_chunked_make(&out->table, &n, &src, e) : NULL;
+
+	if (bytes)
+		add_tail(d, bytes, n);
+}
+
+static int finish_layer(struct wb_layer *out, struct wb_pipeline *p, struct drive *d,
+	struct wb_encoder *e, struct wb_err *err)
 {
 	const struct wb_codec *codec = &p->opts->codec;
 	uint8_t tail[WB_CODEC_TRIM];
 	size_t n = wb_codec_tail(codec, tail, d->crc, d->tar_size);
 
-	wb_sha256_update(&d->blob, tail, n);
-	write_blob(d, tail, n);
+	add_tail(d, tail, n);
+	add_table(out, p, d, e);
 	wb_sha256_final(&d->diff, &out->diff_id);
 	if (codec->compression == WB_COMPRESS_NONE)
 		out->digest = out->diff_id;
@@ -485,11 +537,12 @@ static void withdraw(struct wb_pipeline *p, struct drive *d, size_t worker)
 }
 
 /* In the store, and known to be: only then does a blob that was shown count as good. */
-static int keep_layer(struct wb_pipeline *p, struct drive *d, size_t index, struct wb_err *err)
+static int keep_layer(struct wb_pipeline *p, struct drive *d, size_t index, struct wb_encoder *e,
+	struct wb_err *err)
 {
 	if (d->wrong)
 		return wb_content_refuse(&d->wrong->content, d->wrong->path, err);
-	if (finish_layer(&p->work.layers[index], p, d, err) ||
+	if (finish_layer(&p->work.layers[index], p, d, e, err) ||
 		(p->work.done && p->work.done(p->work.done_arg, index, err)))
 		return -1;
 	if (d->growing)
@@ -520,7 +573,7 @@ static int drive_with(bool *lost, struct wb_pipeline *p, size_t worker, size_t i
 	*lost = d.stream.lost && !wb_growing_failed(d.stream.growing);
 	if (d.stream.lost)
 		return 0;
-	return keep_layer(p, &d, index, err);
+	return keep_layer(p, &d, index, e, err);
 }
 
 static int drive_layer(struct wb_pipeline *p, size_t worker, size_t index, struct wb_encoder *e,

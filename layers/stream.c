@@ -80,39 +80,46 @@ static size_t next_dir(struct wb_stream *s, const char *path)
 	}
 }
 
-static size_t put_dir(uint8_t *out, const struct wb_stream *s, const char *path)
+/* False: it is left to the base. */
+static bool dir_entry(struct wb_tar_entry *out, const struct wb_stream *s, const char *path)
 {
 	const struct wb_dir_attr *attr = wb_dir_attrs_get(s->opts.dirs, path);
-	struct wb_tar_entry e = {
-		.type = WB_TAR_DIR, .name = path, .mode = 0755, .mtime = s->opts.mtime};
 
-	if (attr && attr->omit)
-		return 0;
-	if (attr) {
-		e.mode = attr->mode;
-		e.uid = attr->uid;
-		e.gid = attr->gid;
-	}
-	return wb_tar_header(out, &e);
+	*out = (struct wb_tar_entry){
+		.type = WB_TAR_DIR, .name = path, .mode = 0755, .mtime = s->opts.mtime};
+	if (!attr)
+		return true;
+	out->mode = attr->mode;
+	out->uid = attr->uid;
+	out->gid = attr->gid;
+	return !attr->omit;
 }
 
-static size_t put_node(uint8_t *out, const struct wb_stream *s, const struct wb_node *node)
+static bool node_entry(
+	struct wb_tar_entry *out, const struct wb_stream *s, const struct wb_node *node)
 {
-	struct wb_tar_entry e = {.name = node->path, .mode = node->mode, .mtime = s->opts.mtime};
-
+	*out = (struct wb_tar_entry){
+		.name = node->path, .mode = node->mode, .mtime = s->opts.mtime};
 	switch (node->type) {
-	case WB_NODE_DIR: return put_dir(out, s, node->path);
+	case WB_NODE_DIR: return dir_entry(out, s, node->path);
 	case WB_NODE_SYMLINK:
-		e.type = WB_TAR_SYMLINK;
-		e.link = node->target;
+		out->type = WB_TAR_SYMLINK;
+		out->link = node->target;
 		break;
 	case WB_NODE_FILE:
-		e.type = node->same ? WB_TAR_HARDLINK : WB_TAR_FILE;
-		e.link = node->same ? node->same->path : NULL;
-		e.size = node->content.size;
+		out->type = node->same ? WB_TAR_HARDLINK : WB_TAR_FILE;
+		out->link = node->same ? node->same->path : NULL;
+		out->size = node->content.size;
 		break;
 	}
-	return wb_tar_header(out, &e);
+	return true;
+}
+
+static void next_node(struct wb_stream *s, const struct wb_node *node)
+{
+	s->before = node->path;
+	s->dir_len = 0;
+	s->node++;
 }
 
 static bool has_content(const struct wb_node *node)
@@ -158,17 +165,18 @@ static int put_entry(
 	size_t *used, bool *full, struct wb_stream *s, uint8_t *buf, struct wb_err *err)
 {
 	struct wb_node *node = s->layer->nodes.items[s->node];
+	struct wb_tar_entry e;
 	uint8_t header[WB_TAR_HEADER_MAX];
 	size_t dir_len = next_dir(s, node->path), n, body = 0;
 
 	if (dir_len) {
 		wb_autofree char *dir = wb_strndup(node->path, dir_len);
 
-		n = put_dir(header, s, dir);
+		n = dir_entry(&e, s, dir) ? wb_tar_header(header, &e) : 0;
 	} else {
 		if (wb_guard_names(s->opts.guard, node->path, node->target, err))
 			return -1;
-		n = put_node(header, s, node);
+		n = node_entry(&e, s, node) ? wb_tar_header(header, &e) : 0;
 		if (has_content(node) && node->content.size <= WB_STREAM_SMALL)
 			body = (size_t)node->content.size + wb_tar_padding(node->content.size);
 	}
@@ -190,9 +198,7 @@ static int put_entry(
 		node->content.digest_known = true;
 	}
 	*used += body;
-	s->before = node->path;
-	s->dir_len = 0;
-	s->node++;
+	next_node(s, node);
 	return 0;
 }
 
@@ -302,4 +308,29 @@ int wb_stream_next(struct wb_piece *out, struct wb_stream *s, uint8_t *buf, stru
 	}
 	*out = (struct wb_piece){.n = used};
 	return 0;
+}
+
+void wb_stream_entries(const struct wb_planned_layer *layer, const struct wb_stream_opts *opts,
+	wb_stream_entry *fn, void *arg)
+{
+	struct wb_stream s;
+	struct wb_tar_entry e;
+
+	wb_stream_init(&s, layer, opts);
+	while (s.node < layer->nodes.n) {
+		const struct wb_node *node = layer->nodes.items[s.node];
+		size_t dir_len = next_dir(&s, node->path);
+
+		if (dir_len) {
+			wb_autofree char *dir = wb_strndup(node->path, dir_len);
+
+			if (dir_entry(&e, &s, dir))
+				fn(arg, &e, NULL);
+			s.dir_len = dir_len;
+			continue;
+		}
+		if (node_entry(&e, &s, node))
+			fn(arg, &e, node);
+		next_node(&s, node);
+	}
 }

@@ -80,4 +80,9 @@ bool wb_stream_ready(const struct wb_stream *s);
 void wb_stream_settle(struct wb_stream *s);
 void wb_stream_release(struct wb_stream *s);
 
+/* The entries that a layer's stream has, in its order; node is NULL for an ancestor directory. */
+typedef void wb_stream_entry(void *arg, const struct wb_tar_entry *e, const struct wb_node *node);
+void wb_stream_entries(const struct wb_planned_layer *layer, const struct wb_stream_opts *opts,
+	wb_stream_entry *fn, void *arg);
+
 #endif

@@ -157,6 +157,8 @@ peers_find() {
 	[ -n "$row" ] || { peers_say "no peer named \"$1\""; return 2; }
 	read -r kind module version package <<<"$row"
 	dir=$PEERS_DIR/$1/$version
+	# our own program may change while the module does not
+	[ "$kind" != own ] || dir=$dir-$(sha256sum <"$PEERS_LIB/$package" | head -c 8)
 	case $kind in
 	go | src | own) path=$dir/$1 ;;
 	pip) path=$dir ;;

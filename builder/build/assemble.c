@@ -50,6 +50,7 @@ static void fill_layer(struct wb_image_layer *out, const struct wb_layer *l, str
 	char *created_by)
 {
 	wb_descriptor_set(&out->desc, l->media_type, &l->digest, l->size);
+	wb_chunked_annotate(&out->desc, &l->table);
 	out->diff_id = l->diff_id;
 	out->path = l->elsewhere ? NULL : wb_store_blob_path(store, &l->digest);
 	out->created_by = created_by;

@@ -211,6 +211,7 @@ static void lock_layer(struct build *b, const char *key, const struct wb_layer *
 	out->diff_id = l->diff_id;
 	out->size = l->size;
 	out->media_type = wb_strdup(l->media_type);
+	out->contents = wb_chunked_text(&l->table);
 }
 
 static int pack(struct build *b, struct wb_err *err)

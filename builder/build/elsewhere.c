@@ -60,7 +60,9 @@ bool wb_elsewhere_has(struct wb_elsewhere *e, struct wb_layer *l)
 	const struct wb_lock_layer *locked = e ? wb_lockfile_layer(e->lock, l->key) : NULL;
 	WB_AUTO(wb_descriptor_release) struct wb_descriptor d = WB_DESCRIPTOR_INIT;
 
-	if (!locked)
+	struct wb_chunked table;
+
+	if (!locked || !wb_chunked_parse(&table, locked->contents, locked->size))
 		return false;
 	wb_descriptor_set(&d, locked->media_type, &locked->digest, locked->size);
 	wb_vec_foreach (t, &e->registries) {
@@ -75,5 +77,6 @@ bool wb_elsewhere_has(struct wb_elsewhere *e, struct wb_layer *l)
 	l->digest = locked->digest;
 	l->diff_id = locked->diff_id;
 	l->size = locked->size;
+	l->table = table;
 	return true;
 }

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "builder/build/filekind.h"
+#include "layers/chunked.h"
 
 /* --- layers ------------------------------------------------------------------------------- */
 
@@ -47,6 +48,8 @@ static json_t *layers_json(const struct wb_loaded *l, const struct wb_loaded_ima
 			wb_json_set_str(o, "createdBy", by);
 		wb_json_set_str(o, "holds", holds(by));
 		wb_json_set_u64(o, "platforms", platforms_with(l, &d->digest));
+		if (wb_descriptor_annotation(d, WB_CHUNKED_POSITION))
+			wb_json_set(o, "tableOfContents", json_true());
 		wb_json_append(out, o);
 	}
 	return out;

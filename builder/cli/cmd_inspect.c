@@ -10,6 +10,7 @@
 #include "builder/build/loaded_report.h"
 #include "builder/cli/report_args.h"
 #include "builder/cli/transfer.h"
+#include "layers/chunked.h"
 
 #define SHOWN 10
 
@@ -109,8 +110,11 @@ static void print_image(const struct wb_loaded_image *img, bool all)
 		const char *by = wb_loaded_created_by(img, i);
 		wb_autofree char *text = wb_text_quote(by ? by : "", 60);
 
-		printf("  %10s  %.19s  %s\n", wb_size_text(d->size).s, wb_digest_text(&d->digest).s,
-			text);
+		printf("  %10s  %.19s  %s%s\n", wb_size_text(d->size).s,
+			wb_digest_text(&d->digest).s, text,
+			wb_descriptor_annotation(d, WB_CHUNKED_POSITION)
+				? ", with a table of contents"
+				: "");
 	}
 	if (!img->has_bundle)
 		return;

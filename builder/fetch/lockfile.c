@@ -30,6 +30,7 @@ void wb_lockfile_release(struct wb_lockfile *l)
 	wb_vec_foreach (layer, &l->layers) {
 		free(layer->key);
 		free(layer->media_type);
+		free(layer->contents);
 	}
 	wb_vec_free(&l->layers);
 	free(l->packer);
@@ -119,6 +120,7 @@ static int read_layer(
 		return -1;
 	l->key = wb_strdup(key);
 	l->media_type = optional(o, "media_type");
+	l->contents = wb_strdup(wb_json_str_opt(o, "contents"));
 	if (wb_json_u64(&l->size, o, "size", what, err) ||
 		read_digest(&l->digest, o, "digest", false, what, err))
 		return -1;
@@ -259,6 +261,8 @@ static json_t *layer_json(const struct wb_lock_layer *l)
 	wb_json_set_str(o, "diff_id", wb_digest_text(&l->diff_id).s);
 	wb_json_set_u64(o, "size", l->size);
 	wb_json_set_str(o, "media_type", l->media_type);
+	if (l->contents)
+		wb_json_set_str(o, "contents", l->contents);
 	return o;
 }
 

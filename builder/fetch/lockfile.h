@@ -6,7 +6,7 @@
  *     "sources": [ { "source": "hf://owner/repo@main", "key": HEX, "revision": "…", "root": "…",
  *                    "files": [ { "path", "size", "sha256", "etag", "version" } ] } ],
  *     "packer": "…",
- *     "layers": [ { "key", "digest", "diff_id", "size", "media_type" } ] }
+ *     "layers": [ { "key", "digest", "diff_id", "size", "media_type", "contents" } ] }
  *
  * Text is stable: one line for each file and layer, sources in the config's order, files sorted,
  * nothing of the machine or the time. The reader is strict. Not thread safe. */
@@ -42,6 +42,7 @@ struct wb_lock_layer {
 	struct wb_digest digest, diff_id;
 	uint64_t size;
 	char *media_type;
+	char *contents; /* where its table of contents is (chunked.h), or NULL */
 };
 
 struct wb_lockfile {
