@@ -55,6 +55,7 @@ static int hash_node(void *arg, size_t index, struct wb_err *err)
 	if (wb_content_hash(&node->content.digest, &node->states, &node->content, err))
 		return -1;
 	node->content.digest_known = true;
+	wb_states_remember(p->store, &node->content.digest, node->content.size, node->states);
 	return 0;
 }
 
@@ -92,18 +93,7 @@ static bool lacks_states(const struct wb_node *node)
 	return holds_content(node) && wb_states_count(node->content.size) && !node->states;
 }
 
-static void remember_states(struct wb_store *store, const struct wb_node *node)
-{
-	wb_states_remember(store, &node->content.digest, node->content.size, node->states);
-}
-
-static void recall_states(struct wb_store *store, struct wb_node *node)
-{
-	if (lacks_states(node) && node->content.digest_known)
-		node->states = wb_states_recall(store, &node->content.digest, node->content.size);
-}
-
-static int compute_states(struct wb_node *node, struct wb_err *err)
+static int compute_states(struct wb_node *node, struct wb_store *store, struct wb_err *err)
 {
 	const struct wb_content *c = &node->content;
 	wb_autofree struct wb_digest *states = NULL;
@@ -113,6 +103,7 @@ static int compute_states(struct wb_node *node, struct wb_err *err)
 		return -1;
 	if (!wb_digest_equal(&digest, &c->digest))
 		return wb_content_refuse(c, node->path, err);
+	wb_states_remember(store, &digest, c->size, states);
 	node->states = wb_steal(states);
 	return 0;
 }
@@ -122,23 +113,24 @@ static bool is_absent(const struct wb_node *node)
 	return holds_content(node) && !node->content.path;
 }
 
-/* A layer that was found was not read, so its large files' states come from the store's records;
- * only where those are gone is a file read for them. */
+/* A layer that was found was not read, and the digest of a file that was packed while it came was
+ * another's work, so their states come from the store's records; only where those are gone is a
+ * file read for them. */
 int wb_pack_states(const struct wb_layer_plan *plan, const struct wb_pack_opts *opts,
 	struct wb_store *store, struct wb_err *err)
 {
 	wb_vec_foreach (l, &plan->layers) {
 		wb_vec_foreach (it, &l->nodes) {
 			struct wb_node *node = *it;
+			const struct wb_content *c = &node->content;
 
-			recall_states(store, node);
-			if (!lacks_states(node))
+			if (!lacks_states(node) ||
+				(node->states = wb_states_recall(store, &c->digest, c->size)))
 				continue;
 			if ((is_absent(node) &&
 				    opts->supply(opts->hook_arg, &node, 1, NULL, err)) ||
-				compute_states(node, err))
+				compute_states(node, store, err))
 				return -1;
-			remember_states(store, node);
 		}
 	}
 	return 0;
@@ -210,9 +202,6 @@ static int remember(void *arg, size_t index, struct wb_err *err)
 	const struct wb_planned_layer *planned = &p->plan->layers.items[index];
 
 	set_key(p, index);
-	wb_vec_foreach (node, &planned->nodes)
-		if ((*node)->states)
-			remember_states(p->store, *node);
 	return remember_layer(p, planned, &p->out->list.items[index], err) ||
 	       tell_done(p, &p->out->list.items[index], err);
 }
@@ -419,8 +408,6 @@ int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
 			}
 		}
 		*wb_vec_push(&p.todo) = i;
-		wb_vec_foreach (node, &plan->layers.items[i].nodes)
-			recall_states(store, *node);
 	}
 	sort_largest_first(&p);
 	return pack_todo(&p, err);

@@ -174,23 +174,28 @@ static void write_blob(struct drive *d, const void *bytes, size_t n)
 
 /* --- digests ------------------------------------------------------------------------------ */
 
+/* A file that still comes has its digest computed by who brings it, who leaves its states in the
+ * store: a second chain over it would only find the same. */
 static bool needs_hash(const struct wb_node *file)
 {
-	return !file->content.digest_known ||
-	       (!file->states && wb_states_count(file->content.size));
+	if (!file->content.digest_known)
+		return true;
+	return !file->growing && !file->states && wb_states_count(file->content.size);
 }
 
-static void begin_piece(struct drive *d, const struct wb_piece *piece)
+static void begin_file(struct wb_pipeline *p, struct drive *d, struct wb_node *file)
 {
-	if (!piece->file || piece->offset)
-		return;
-	d->hashes_file = needs_hash(piece->file);
+	const struct wb_content *c = &file->content;
+
+	if (c->digest_known && !file->states)
+		file->states = wb_states_recall(p->store, &c->digest, c->size);
+	d->hashes_file = needs_hash(file);
 	wb_sha256_init(&d->file);
 	free(d->states);
-	d->states = wb_states_new(piece->file->content.size);
+	d->states = wb_states_new(c->size);
 }
 
-static void end_file(struct drive *d, struct wb_node *file)
+static void end_file(struct wb_pipeline *p, struct drive *d, struct wb_node *file)
 {
 	struct wb_content *c = &file->content;
 	struct wb_digest got;
@@ -204,32 +209,30 @@ static void end_file(struct drive *d, struct wb_node *file)
 	c->digest_known = true;
 	free(file->states);
 	file->states = wb_steal(d->states);
-}
-
-static void end_piece(struct drive *d, const struct wb_piece *piece)
-{
-	if (!piece->file || !d->hashes_file)
-		return;
-	wb_states_note(d->states, &d->file, piece->file->content.size);
-	if (piece->last)
-		end_file(d, piece->file);
+	wb_states_remember(p->store, &c->digest, c->size, file->states);
 }
 
 /* One pass over a piece for all of its digests, together with the blob's over encoded bytes. */
-static void hash_step(
-	struct drive *d, const struct wb_piece *piece, const uint8_t *in, const struct slot *done)
+static void hash_step(struct wb_pipeline *p, struct drive *d, const struct wb_piece *piece,
+	const uint8_t *in, const struct slot *done)
 {
 	struct wb_sha256 *same[WB_SHA256_SAME_MAX];
+	bool hashes_file;
 	size_t n = 0;
 
 	if (piece->n)
 		same[n++] = &d->diff;
-	begin_piece(d, piece);
-	if (piece->file && d->hashes_file)
+	if (piece->file && !piece->offset)
+		begin_file(p, d, piece->file);
+	hashes_file = piece->file && d->hashes_file;
+	if (hashes_file)
 		same[n++] = &d->file;
 	wb_sha256_joint(same, n, in, piece->n, done ? &d->blob : NULL, done ? done->out : NULL,
 		done ? done->out_n : 0);
-	end_piece(d, piece);
+	if (hashes_file)
+		wb_states_note(d->states, &d->file, piece->file->content.size);
+	if (hashes_file && piece->last)
+		end_file(p, d, piece->file);
 	d->tar_size += piece->n;
 }
 
@@ -448,7 +451,7 @@ static int run_encoded(
 			return -1;
 		done = oldest_done(p, d, fresh);
 		if (fresh || done)
-			hash_step(d, &piece, fresh ? fresh->in : NULL, done);
+			hash_step(p, d, &piece, fresh ? fresh->in : NULL, done);
 		report(p, &piece);
 		if (done)
 			retire(p, d, done);
@@ -473,7 +476,7 @@ static int run_plain(struct wb_pipeline *p, struct drive *d, struct wb_err *err)
 			return -1;
 		if (!piece.n || d->writer.file.error.code || wb_pipeline_failed(p))
 			return 0;
-		hash_step(d, &piece, buf, NULL);
+		hash_step(p, d, &piece, buf, NULL);
 		write_blob(d, buf, piece.n);
 		report(p, &piece);
 	}

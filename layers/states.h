@@ -38,8 +38,9 @@ static inline void wb_states_note(
 		wb_sha256_chaining(s, &states[s->total / WB_CHUNK_SIZE - 1]);
 }
 
-/* The store's record of them, by the file's digest. Remembering only saves time: it may fail.
- * -> new memory, or NULL when there is no record for a file of this size. */
+/* The store's record of them, by the file's digest; whoever computes a digest leaves one. It only
+ * saves time, so that remembering may fail.
+ * -> new memory, or NULL when there is no record for a file of this size, or none is needed. */
 void wb_states_remember(struct wb_store *store, const struct wb_digest *digest, uint64_t size,
 	const struct wb_digest *states);
 struct wb_digest *wb_states_recall(

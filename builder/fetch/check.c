@@ -33,18 +33,57 @@ static void update_others(struct wb_check *c, const void *p, size_t n)
 			wb_hash_update(c->other[kind], p, n);
 }
 
+/* How much of n bytes belongs to the chunk that the digest is in. */
+static size_t of_chunk(const struct wb_check *c, size_t n)
+{
+	size_t left = WB_CHUNK_SIZE - (size_t)(c->sha256.total % WB_CHUNK_SIZE);
+
+	return n < left ? n : left;
+}
+
+static void note_state(struct wb_check *c)
+{
+	if (c->sha256.total % WB_CHUNK_SIZE == 0)
+		wb_sha256_chaining(&c->sha256, wb_vec_push(&c->states));
+}
+
+static void update_sha256(struct wb_check *c, const uint8_t *p, size_t n)
+{
+	for (size_t step; n; p += step, n -= step) {
+		step = of_chunk(c, n);
+		wb_sha256_update(&c->sha256, p, step);
+		note_state(c);
+	}
+}
+
 void wb_check_update(struct wb_check *c, const void *p, size_t n)
 {
-	wb_sha256_update(&c->sha256, p, n);
+	update_sha256(c, p, n);
 	update_others(c, p, n);
 }
 
+/* As long as there are bytes of both, they are taken in step: alone, each would cost as much as
+ * both do. */
 void wb_check_update_two(
 	struct wb_check *a, const void *p, size_t n, struct wb_check *b, const void *q, size_t m)
 {
-	wb_sha256_pair(&a->sha256, p, n, &b->sha256, q, m);
+	const uint8_t *x = p, *y = q;
+
 	update_others(a, p, n);
 	update_others(b, q, m);
+	while (n && m) {
+		size_t s = of_chunk(a, n), t = of_chunk(b, m), step = s < t ? s : t;
+
+		wb_sha256_pair(&a->sha256, x, step, &b->sha256, y, step);
+		note_state(a);
+		note_state(b);
+		x += step;
+		y += step;
+		n -= step;
+		m -= step;
+	}
+	update_sha256(a, x, n);
+	update_sha256(b, y, m);
 }
 
 static int differs(
@@ -93,5 +132,6 @@ void wb_check_release(struct wb_check *c)
 	wb_hash_free(c->git);
 	for (int kind = 0; kind < WB_HASH_KINDS; kind++)
 		wb_hash_free(c->other[kind]);
+	wb_vec_free(&c->states);
 	*c = WB_CHECK_INIT;
 }

@@ -1,16 +1,19 @@
 /* A file's content against what its source vouches for: SHA-256 always, and beside it whatever else
- * the source gave when it did not give that. One thread at a time. */
+ * the source gave when it did not give that, and on the way the states of that SHA-256
+ * (layers/states.h). One thread at a time. */
 #ifndef WB_BUILDER_FETCH_CHECK_H
 #define WB_BUILDER_FETCH_CHECK_H
 
 #include "base/sha256.h"
 #include "builder/source/source.h"
+#include "layers/states.h"
 
 struct wb_check {
 	struct wb_known want;
 	uint64_t size; /* WB_SIZE_UNKNOWN: any */
 	uint64_t seen;
 	struct wb_sha256 sha256;
+	WB_VEC(struct wb_digest) states; /* after each whole chunk */
 	struct wb_hash *git;
 	struct wb_hash *other[WB_HASH_KINDS];
 };

@@ -327,8 +327,10 @@ static void complete(struct wb_sink_file *f)
 		unlink(f->part.path); /* arrived under another name meanwhile */
 	else if (ok)
 		ok = wb_store_adopt(f->s->store, f->part.path, &d, &err) == 0;
-	if (ok)
+	if (ok) {
 		wb_part_drop_log(&f->part);
+		wb_states_remember(f->s->store, &d, f->hashed, f->check.states.items);
+	}
 	pthread_mutex_lock(&f->lock);
 	f->digest = d;
 	end_locked(f, ok ? NULL : &err);

@@ -542,8 +542,10 @@ static int pack_arriving(struct wb_layers *out, struct arrival *a, unsigned jobs
 	wb_layer_plan_make(&plan, &t, &limits);
 	int rc = wb_pack(out, &plan, &opts, a->f->store, err);
 
-	if (!rc)
+	if (!rc) {
+		assert_ok(wb_pack_states(&plan, &opts, a->f->store, err), err);
 		check_states(&t);
+	}
 
 	pthread_mutex_destroy(&a->lock);
 	a->void_layers += a->layer && wb_growing_failed(a->layer);

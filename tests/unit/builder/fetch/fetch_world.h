@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/path.h"
 #include "base/sha256.h"
 #include "builder/fetch/fetch.h"
 #include "builder/source/source_util.h"
+#include "layers/states.h"
 #include "hubstub.h"
 
 #define BIG (40u << 20)
@@ -138,6 +140,32 @@ static inline int world_fetch(struct world *w, const char *only, struct wb_err *
 }
 
 /* The blob is there and holds what its name says. */
+/* From each state that was left in the store, the rest of the file leads to its digest. */
+static inline void world_check_states(struct world *w, const struct wb_digest *d, uint64_t size)
+{
+	wb_autofree char *dir = wb_path_join(w->dir, "store");
+	struct wb_err err = WB_ERR_INIT;
+	struct wb_store *store = wb_store_open(dir, &err);
+	wb_autofree struct wb_digest *states = wb_states_recall(store, d, size);
+	wb_autofree char *path = wb_store_blob_path(store, d);
+	WB_AUTO(wb_buf_release) struct wb_buf b;
+
+	wb_store_close(store);
+	assert_non_null(states);
+	wb_buf_init(&b, BIG, "test");
+	assert_ok(wb_file_read(&b, path, &err), &err);
+	for (size_t i = 0; i < wb_states_count(size); i++) {
+		size_t at = (i + 1) * (size_t)WB_CHUNK_SIZE;
+		struct wb_digest got;
+		struct wb_sha256 s;
+
+		wb_sha256_resume(&s, &states[i], at);
+		wb_sha256_update(&s, b.data + at, size - at);
+		wb_sha256_final(&s, &got);
+		assert_true(wb_digest_equal(&got, d));
+	}
+}
+
 static inline bool world_has(struct world *w, const struct wb_digest *d)
 {
 	wb_autofree char *path =

@@ -8,6 +8,8 @@ static void test_all_once(void **state)
 	world_fresh(w);
 	assert_ok(world_fetch(w, NULL, &err), &err);
 	assert_true(world_has(w, &w->big) && world_has(w, &w->mid));
+	world_check_states(w, &w->big, BIG);
+	world_check_states(w, &w->mid, 5000000);
 	assert_int_equal(w->n, 7);
 	for (size_t i = 0; i < w->n; i++)
 		assert_true(w->items[i].done);
@@ -93,6 +95,7 @@ static void test_corruption(void **state)
 	fault(w, "{\"match\":\".\",\"kind\":\"corrupt\",\"after\":3000000,\"times\":1}");
 	assert_ok(world_fetch(w, "big.safetensors", &err), &err);
 	assert_true(world_has(w, &w->big));
+	world_check_states(w, &w->big, BIG);
 	assert_contains(w->log.text, "fetching it again");
 	assert_int_equal(w->total.transferred, 2 * BIG);
 
@@ -216,6 +219,7 @@ static void test_continues_after_kill(void **state)
 	assert_ok(world_fetch(w, "big.safetensors", &err), &err);
 	assert_true(world_has(w, &w->big));
 	assert_true(w->total.transferred < BIG - (10u << 20));
+	world_check_states(w, &w->big, BIG);
 	assert_int_equal(world_parts(w), 0);
 }
 
@@ -236,6 +240,7 @@ static void test_damaged_part(void **state)
 	assert_int_equal(system(cmd), 0);
 	assert_ok(world_fetch(w, "big.safetensors", &err), &err);
 	assert_true(world_has(w, &w->big));
+	world_check_states(w, &w->big, BIG);
 	assert_contains(w->log.text, "fetching it again");
 }
 
