@@ -18,7 +18,9 @@
 #define FLUSH_STEP (8u << 20)
 #define LOCK_POLL_NS (20 * 1000 * 1000)
 #define TEMP_PREFIX ".wbtmp."
-#define EMPTY_TEMP_AGE 60 /* seconds */
+#define TEMP_PATTERN "XXXXXX"
+#define TEMP_RANDOM ((int)sizeof(TEMP_PATTERN) - 1)
+#define TEMP_TRIES 100
 
 void wb_closep(int *fd)
 {
@@ -35,50 +37,84 @@ static int open_unnamed(const char *dir)
 	return open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
 
+/* A new name where XXXXXX is at the end of temp, and locked, which says that its writer lives. Who
+ * tidies up holds the lock of what it removes: a file that lost its name before it was locked was
+ * taken for one of a writer that was killed, and is made anew. */
+static int open_named(int dir, char *temp)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	char *end = temp + strlen(temp) - TEMP_RANDOM;
+
+	for (int tries = 0; tries < TEMP_TRIES; tries++) {
+		struct stat st;
+
+		for (int i = 0; i < TEMP_RANDOM; i++)
+			end[i] = letters[arc4random_uniform(sizeof(letters) - 1)];
+		int fd = openat(dir, temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+		if (fd < 0 && errno != EEXIST)
+			return -1;
+		if (fd >= 0 && (flock(fd, LOCK_EX) || fstat(fd, &st) || st.st_nlink))
+			return fd;
+		wb_closep(&fd);
+	}
+	errno = EEXIST;
+	return -1;
+}
+
 int wb_file_create(
 	struct wb_file *f, const char *path, mode_t mode, unsigned flags, struct wb_err *err)
 {
-	struct wb_file new = {.flags = flags, .mode = mode};
+	struct wb_file new = {.flags = flags, .mode = mode, .dir = AT_FDCWD, .temp_dir = AT_FDCWD};
 
-	new.path = wb_strdup(path);
+	new.name = new.path = wb_strdup(path);
 	wb_autofree char *dir = wb_path_dirname(path);
 
 	new.fd = flags &WB_FILE_UNNAMED ? open_unnamed(dir) : -1;
-	if (new.fd >= 0) {
-		*f = new;
-		return 0;
+	if (new.fd < 0) {
+		new.temp = wb_asprintf("%s/" TEMP_PREFIX TEMP_PATTERN, dir);
+		new.fd = open_named(AT_FDCWD, new.temp);
 	}
-	new.temp = wb_asprintf("%s/" TEMP_PREFIX "XXXXXX", dir);
-	new.fd = mkostemp(new.temp, O_CLOEXEC);
 	if (new.fd < 0) {
 		wb_err_sys(err, errno, "cannot create a file in \"%s\"", dir);
 		free(new.path);
 		free(new.temp);
 		return -1;
 	}
-	(void)flock(new.fd, LOCK_EX | LOCK_NB); /* says that its writer lives */
 	*f = new;
 	return 0;
 }
 
-/* Nobody writes to it. An empty one may have been made this moment, and not be locked yet. */
+int wb_file_create_at(struct wb_file *f, int dir, int temp_dir, const char *path, mode_t mode,
+	unsigned flags, struct wb_err *err)
+{
+	struct wb_file new = {.flags = flags, .mode = mode, .dir = dir, .temp_dir = temp_dir};
+
+	new.path = wb_strdup(path);
+	new.name = wb_path_basename(new.path);
+	new.temp = wb_strdup(TEMP_PREFIX TEMP_PATTERN);
+	new.fd = open_named(temp_dir, new.temp);
+	if (new.fd < 0) {
+		wb_err_sys(err, errno, "cannot create \"%s\"", path);
+		free(new.path);
+		free(new.temp);
+		return -1;
+	}
+	*f = new;
+	return 0;
+}
+
+/* Nobody writes to it; locked from here on. */
 static bool is_abandoned(int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
-		return false;
-	if (!st.st_size && st.st_mtim.tv_sec + EMPTY_TEMP_AGE > time(NULL))
-		return false;
-	return !flock(fd, LOCK_EX | LOCK_NB);
+	return !fstat(fd, &st) && S_ISREG(st.st_mode) && !flock(fd, LOCK_EX | LOCK_NB);
 }
 
-void wb_file_tidy(const char *dir)
+static void tidy(DIR *d)
 {
-	DIR *d = opendir(dir);
-
-	if (!d)
-		return;
 	for (const struct dirent *e; (e = readdir(d));) {
 		if (strncmp(e->d_name, TEMP_PREFIX, strlen(TEMP_PREFIX)))
 			continue;
@@ -89,6 +125,25 @@ void wb_file_tidy(const char *dir)
 			(void)unlinkat(dirfd(d), e->d_name, 0);
 	}
 	closedir(d);
+}
+
+void wb_file_tidy(const char *dir)
+{
+	DIR *d = opendir(dir);
+
+	if (d)
+		tidy(d);
+}
+
+void wb_file_tidy_at(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (d)
+		tidy(d);
+	else
+		wb_closep(&fd);
 }
 
 void wb_file_reserve(struct wb_file *f, uint64_t size)
@@ -121,6 +176,7 @@ void wb_file_rename(struct wb_file *f, const char *path)
 {
 	free(f->path);
 	f->path = wb_strdup(path);
+	f->name = f->dir == AT_FDCWD ? f->path : wb_path_basename(f->path);
 }
 
 static int make_durable(struct wb_file *f, struct wb_err *err)
@@ -140,7 +196,7 @@ static int link_unnamed(const struct wb_file *f, bool *existed, struct wb_err *e
 {
 	wb_autofree char *open_file = wb_asprintf("/proc/self/fd/%d", f->fd);
 
-	if (!linkat(AT_FDCWD, open_file, AT_FDCWD, f->path, AT_SYMLINK_FOLLOW))
+	if (!linkat(AT_FDCWD, open_file, f->dir, f->name, AT_SYMLINK_FOLLOW))
 		return 0;
 	if (errno != EEXIST)
 		return wb_err_sys(err, errno, "cannot give \"%s\" its name", f->path);
@@ -152,20 +208,20 @@ static int link_unnamed(const struct wb_file *f, bool *existed, struct wb_err *e
 static int give_name(struct wb_file *f, bool *existed, struct wb_err *err)
 {
 	if (f->flags & WB_FILE_REPLACE) {
-		if (rename(f->temp, f->path))
+		if (renameat(f->temp_dir, f->temp, f->dir, f->name))
 			return wb_err_sys(err, errno, "cannot rename to \"%s\"", f->path);
 		return 0;
 	}
 	if (!f->temp)
 		return link_unnamed(f, existed, err);
-	if (!renameat2(AT_FDCWD, f->temp, AT_FDCWD, f->path, RENAME_NOREPLACE))
+	if (!renameat2(f->temp_dir, f->temp, f->dir, f->name, RENAME_NOREPLACE))
 		return 0;
 	/* a file system without RENAME_NOREPLACE (NFS, some FUSE ones) */
-	bool linked = errno == EINVAL && !link(f->temp, f->path);
+	bool linked = errno == EINVAL && !linkat(f->temp_dir, f->temp, f->dir, f->name, 0);
 
 	if (!linked && errno != EEXIST)
 		return wb_err_sys(err, errno, "cannot rename to \"%s\"", f->path);
-	unlink(f->temp);
+	unlinkat(f->temp_dir, f->temp, 0);
 	*existed = !linked;
 	return 0;
 }
@@ -184,6 +240,13 @@ static int cut_to_size(struct wb_file *f, struct wb_err *err)
 	return wb_err_sys(err, errnum, "cannot set the size of \"%s\"", f->path);
 }
 
+static int sync_open_dir(int fd, const char *path, struct wb_err *err)
+{
+	if (fsync(fd) && errno != EINVAL && errno != EROFS)
+		return wb_err_sys(err, errno, "cannot sync the folder \"%s\"", path);
+	return 0;
+}
+
 int wb_file_commit(struct wb_file *f, bool *existed, struct wb_err *err)
 {
 	bool there = false;
@@ -197,18 +260,21 @@ int wb_file_commit(struct wb_file *f, bool *existed, struct wb_err *err)
 	wb_autofree char *temp = wb_steal(f->temp);
 	wb_autofree char *dir = wb_path_dirname(f->path);
 	bool sync = !there && !(f->flags & WB_FILE_NOSYNC);
+	int dir_fd = f->dir;
 
 	if (existed)
 		*existed = there;
 	wb_file_release(f);
-	return sync ? wb_fsync_dir(dir, err) : 0;
+	if (!sync)
+		return 0;
+	return dir_fd == AT_FDCWD ? wb_fsync_dir(dir, err) : sync_open_dir(dir_fd, dir, err);
 }
 
 void wb_file_release(struct wb_file *f)
 {
 	wb_closep(&f->fd);
 	if (f->temp)
-		unlink(f->temp);
+		unlinkat(f->temp_dir, f->temp, 0);
 	free(f->temp);
 	free(f->path);
 	*f = WB_FILE_INIT;
@@ -218,9 +284,9 @@ int wb_fsync_dir(const char *path, struct wb_err *err)
 {
 	wb_autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0 || (fsync(fd) && errno != EINVAL && errno != EROFS))
+	if (fd < 0)
 		return wb_err_sys(err, errno, "cannot sync the folder \"%s\"", path);
-	return 0;
+	return sync_open_dir(fd, path, err);
 }
 
 int wb_sync_all(const char *dir, struct wb_err *err)
@@ -284,6 +350,17 @@ int wb_file_put(
 	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
 
 	if (wb_file_create(&f, path, mode, flags, err))
+		return -1;
+	wb_file_write(&f, p, n);
+	return wb_file_commit(&f, NULL, err);
+}
+
+int wb_file_put_at(int dir, const char *path, const void *p, size_t n, mode_t mode, unsigned flags,
+	struct wb_err *err)
+{
+	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
+
+	if (wb_file_create_at(&f, dir, dir, path, mode, flags, err))
 		return -1;
 	wb_file_write(&f, p, n);
 	return wb_file_commit(&f, NULL, err);
@@ -372,6 +449,37 @@ int wb_mkdirs_durable(const char *path, mode_t mode, struct wb_err *err)
 	return make_dirs(path, mode, true, err);
 }
 
+static int not_a_folder(const char *top, const char *rel, int n, int errnum, struct wb_err *err)
+{
+	wb_err_sys(err, errnum, "\"%s/%.*s\" is not a folder that can be written to", top, n, rel);
+	return errnum == ENOTDIR || errnum == ELOOP
+	               ? wb_err_hint(err, "a link in its place is not followed: remove it")
+	               : -1;
+}
+
+int wb_open_below(int at, const char *top, const char *rel, size_t n, struct wb_err *err)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int dir = fcntl(at, F_DUPFD_CLOEXEC, 0);
+
+	for (size_t start = 0; dir >= 0 && start < n;) {
+		size_t len = strcspn(rel + start, "/");
+		wb_autofree char *name = wb_strndup(rel + start, len);
+		int next = openat(dir, name, flags);
+
+		if (next < 0 && errno == ENOENT && (!mkdirat(dir, name, 0755) || errno == EEXIST))
+			next = openat(dir, name, flags);
+		int errnum = errno;
+
+		close(dir);
+		dir = next;
+		start += len + 1;
+		if (dir < 0)
+			return not_a_folder(top, rel, (int)(start - 1), errnum, err);
+	}
+	return dir >= 0 ? dir : wb_err_sys(err, errno, "\"%s\"", top);
+}
+
 struct dirent *wb_readdir(DIR *d)
 {
 	errno = 0;
@@ -437,6 +545,18 @@ static int copy_bytes(int in, int out, const char *src, const char *dst, struct 
 	return 0;
 }
 
+int wb_file_fill(struct wb_file *f, int in, const char *src, struct wb_err *err)
+{
+	struct stat st;
+
+	if (ioctl(f->fd, FICLONE, in) && copy_bytes(in, f->fd, src, f->path, err))
+		return -1;
+	if (fstat(f->fd, &st))
+		return wb_err_sys(err, errno, "cannot look at the copy of \"%s\"", src);
+	f->size = (uint64_t)st.st_size;
+	return 0;
+}
+
 int wb_file_clone(
 	const char *src, const char *dst, bool allow_hardlink, bool *existed, struct wb_err *err)
 {
@@ -460,12 +580,8 @@ int wb_file_clone(
 		return wb_err_set(err, WB_ERR_IO, "\"%s\" is not a regular file", src);
 	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
 
-	if (wb_file_create(&f, dst, st.st_mode & 0777, WB_FILE_UNNAMED, err))
-		return -1;
-	if (ioctl(f.fd, FICLONE, in) && copy_bytes(in, f.fd, src, dst, err))
-		return -1;
-	f.size = (uint64_t)st.st_size;
-	if (wb_file_commit(&f, &there, err))
+	if (wb_file_create(&f, dst, st.st_mode & 0777, WB_FILE_UNNAMED, err) ||
+		wb_file_fill(&f, in, src, err) || wb_file_commit(&f, &there, err))
 		return -1;
 	if (existed)
 		*existed = there;

@@ -33,7 +33,9 @@ struct wb_file {
 	int64_t mtime;       /* seconds, set at commit; 0 leaves the time of writing */
 	uint64_t flushed;    /* bytes whose write-back was started (WB_FILE_STREAM) */
 	char *path;          /* final name */
-	char *temp;          /* name of the temporary; NULL when it has none */
+	int dir, temp_dir;   /* what the names are relative to: AT_FDCWD, or not owned */
+	const char *name;    /* in path: what of it is looked up in dir */
+	char *temp;          /* name of the temporary in temp_dir; NULL when it has none */
 	struct wb_err error; /* sticky */
 };
 
@@ -41,6 +43,14 @@ struct wb_file {
 
 int wb_file_create(
 	struct wb_file *f, const char *path, mode_t mode, unsigned flags, struct wb_err *err);
+/* The same in a folder that is open, so that it does not matter what becomes of its path: of path
+ * only the last component is looked up, the rest is for messages. The temporary lies in temp_dir
+ * until the commit. Both stay the caller's, and open. Not with WB_FILE_UNNAMED. */
+int wb_file_create_at(struct wb_file *f, int dir, int temp_dir, const char *path, mode_t mode,
+	unsigned flags, struct wb_err *err);
+/* All that can be read from in, as cheaply as the file system can: reflink, else copy_file_range.
+ * src: its name in messages. */
+int wb_file_fill(struct wb_file *f, int in, const char *src, struct wb_err *err);
 /* Reserves space without changing the size; a file system that cannot is no error. */
 void wb_file_reserve(struct wb_file *f, uint64_t size);
 void wb_file_write(struct wb_file *f, const void *p, size_t n); /* sticky error */
@@ -54,6 +64,7 @@ void wb_file_release(struct wb_file *f);
 /* Removes the temporaries of writers that were killed from a folder of the user's, where no prune
  * will; those of living writers are locked, and stay. */
 void wb_file_tidy(const char *dir);
+void wb_file_tidy_at(int dir);
 
 /* Whole small files. Reading more than limit is WB_ERR_LIMIT. */
 int wb_file_read(struct wb_buf *out, const char *path, struct wb_err *err); /* out->limit rules */
@@ -61,6 +72,9 @@ int wb_file_read(struct wb_buf *out, const char *path, struct wb_err *err); /* o
 int wb_file_read_regular(struct wb_buf *out, const char *path, struct wb_err *err);
 int wb_file_put(
 	const char *path, const void *p, size_t n, mode_t mode, unsigned flags, struct wb_err *err);
+/* In the folder that is open as dir (wb_file_create_at). */
+int wb_file_put_at(int dir, const char *path, const void *p, size_t n, mode_t mode, unsigned flags,
+	struct wb_err *err);
 
 /* Reads exactly n bytes at offset (or from the current position when offset is -1); fewer is
  * WB_ERR_IO "… ended early". */
@@ -73,6 +87,10 @@ int wb_mkdirs(const char *path, mode_t mode, struct wb_err *err);
 /* The same, and the new directories' names are durable: for what must be there after a power loss,
  * which a synced file in a directory that is lost is not. */
 int wb_mkdirs_durable(const char *path, mode_t mode, struct wb_err *err);
+/* The folder of the first n bytes of rel below top, which is open as at; made where it is missing.
+ * Others may write there as well: no symbolic link is followed, so nothing lands outside. A
+ * descriptor of the caller's, or -1. */
+int wb_open_below(int at, const char *top, const char *rel, size_t n, struct wb_err *err);
 /* readdir(3) that can be told apart: at the end NULL and errno 0, else NULL and errno what failed.
  */
 struct dirent *wb_readdir(DIR *d);

@@ -1,6 +1,7 @@
 #include "builder/build/export.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,68 +13,81 @@
 #include "layers/pack.h"
 #include "layers/stream.h"
 
-/* Makes way for a new entry: a file or link of that name goes, a folder is an error. */
-static int clear_way(const char *path, struct wb_err *err)
+#define OWN ".wbuild"
+#define TRIES 100
+
+/* A folder that files are written to. All below it is opened one folder after the other, and what
+ * is made is made in an open folder: whoever writes there at the same time, another build or
+ * somebody who puts links in the way, has nothing land elsewhere. */
+struct dest {
+	const char *path;
+	int fd, own_fd; /* the folder, and the one of the manifest, where temporaries lie */
+	dev_t dev;      /* own_fd's file system */
+};
+
+/* Temporaries come to their name from beside the manifest, where the next build finds those of one
+ * that was killed; on another file system, from the folder itself. */
+static int temp_dir_for(const struct dest *d, int dir)
 {
-	if (unlink(path) && errno != ENOENT)
-		return wb_err_sys(err, errno, "cannot replace \"%s\"", path);
-	return 0;
+	struct stat st;
+
+	return !fstat(dir, &st) && st.st_dev == d->dev ? d->own_fd : dir;
 }
 
-/* Folders on the way to path, none of them through a symbolic link that was there before. */
-static int make_parents(const char *dest, const char *rel, struct wb_err *err)
+/* The file is the one that was planned, before and after it was copied. It replaces the one that is
+ * there, and is whole and has its mode when it does. */
+static int export_file(const struct dest *d, int dir, const char *path,
+	const struct wb_content *content, mode_t mode, struct wb_err *err)
 {
-	wb_autofree char *path = wb_path_join(dest, rel);
+	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
+	wb_autoclose int in = wb_content_open(content, err);
 
-	for (char *p = path + strlen(dest) + 1; (p = strchr(p, '/')); p++) {
-		struct stat st;
-
-		*p = '\0';
-		if (mkdir(path, 0755) && errno != EEXIST)
-			return wb_err_sys(err, errno, "cannot make the folder \"%s\"", path);
-		if (lstat(path, &st) || !S_ISDIR(st.st_mode))
-			return wb_err_sys(err, ENOTDIR, "cannot write below \"%s\"", path);
-		*p = '/';
-	}
-	return 0;
-}
-
-/* The file is the one that was planned, before and after it was copied. */
-static int copy_file(const char *path, const struct wb_content *content, struct wb_err *err)
-{
-	wb_autoclose int before = wb_content_open(content, err);
-
-	if (before < 0 || wb_file_clone(content->path, path, false, NULL, err))
+	if (in < 0 ||
+		wb_file_create_at(
+			&f, dir, temp_dir_for(d, dir), path, mode, WB_FILE_REPLACE, err) ||
+		wb_file_fill(&f, in, content->path, err) || wb_content_check(content, in, err))
 		return -1;
-	wb_autoclose int after = wb_content_open(content, err);
-
-	return after < 0 ? -1 : 0;
+	return wb_file_commit(&f, NULL, err);
 }
 
-static int export_node(const char *dest, const struct wb_node *node, struct wb_err *err)
+/* What has the name goes, unless it is that link: another build may make it at the same time. */
+static int export_link(int dir, const char *path, const char *target, struct wb_err *err)
 {
-	wb_autofree char *path = wb_path_join(dest, node->path);
-	const struct wb_node *holder = node->same ? node->same : node;
+	const char *name = wb_path_basename(path);
 
-	if (wb_cancel_check(err) || make_parents(dest, node->path, err))
+	for (int i = 0; i < TRIES; i++) {
+		if (!symlinkat(target, dir, name))
+			return 0;
+		if (errno != EEXIST)
+			break;
+		wb_autofree char *there = wb_zalloc(strlen(target) + 2);
+
+		if (readlinkat(dir, name, there, strlen(target) + 1) > 0 && !strcmp(there, target))
+			return 0;
+		if (unlinkat(dir, name, 0) && errno != ENOENT)
+			return wb_err_sys(err, errno, "cannot replace \"%s\"", path);
+	}
+	return wb_err_sys(err, errno, "cannot make the link \"%s\"", path);
+}
+
+static int export_node(const struct dest *d, const struct wb_node *node, struct wb_err *err)
+{
+	wb_autofree char *path = wb_path_join(d->path, node->path);
+	const struct wb_node *holder = node->same ? node->same : node;
+	size_t whole = strlen(node->path);
+	size_t above = whole - strlen(wb_path_basename(node->path));
+
+	if (wb_cancel_check(err))
+		return -1;
+	wb_autoclose int dir = wb_open_below(
+		d->fd, d->path, node->path, node->type == WB_NODE_DIR ? whole : above, err);
+
+	if (dir < 0)
 		return -1;
 	switch (node->type) {
-	case WB_NODE_DIR:
-		if (mkdir(path, 0755) && errno != EEXIST)
-			return wb_err_sys(err, errno, "cannot make the folder \"%s\"", path);
-		return 0;
-	case WB_NODE_SYMLINK:
-		if (clear_way(path, err))
-			return -1;
-		if (symlink(node->target, path))
-			return wb_err_sys(err, errno, "cannot make the link \"%s\"", path);
-		return 0;
-	case WB_NODE_FILE:
-		if (clear_way(path, err) || copy_file(path, &holder->content, err))
-			return -1;
-		if (chmod(path, node->mode))
-			return wb_err_sys(err, errno, "cannot set the mode of \"%s\"", path);
-		return 0;
+	case WB_NODE_DIR: return 0;
+	case WB_NODE_SYMLINK: return export_link(dir, path, node->target, err);
+	case WB_NODE_FILE: return export_file(d, dir, path, &holder->content, node->mode, err);
 	}
 	return 0;
 }
@@ -82,18 +96,27 @@ int wb_export_dir(
 	const char *dest, const struct wb_plan *p, const char *manifest, struct wb_err *err)
 {
 	wb_autofree char *path = wb_path_join(dest, WB_MANIFEST_PATH);
+	struct stat st;
 
 	if (wb_mkdirs(dest, 0755, err))
 		return -1;
-	wb_vec_foreach (node, &p->tree.nodes)
-		if (export_node(dest, *node, err))
-			return wb_err_wrap(err, "output \"%s\"", dest);
-	if (make_parents(dest, WB_MANIFEST_PATH, err))
-		return -1;
-	wb_autofree char *dir = wb_path_dirname(path);
+	wb_autoclose int fd = open(dest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	wb_file_tidy(dir);
-	if (wb_file_put(path, manifest, strlen(manifest), 0644, WB_FILE_REPLACE, err))
+	if (fd < 0)
+		return wb_err_sys(err, errno, "cannot open \"%s\"", dest);
+	wb_autoclose int own_fd = wb_open_below(fd, dest, OWN, strlen(OWN), err);
+
+	if (own_fd < 0)
+		return -1;
+	if (fstat(own_fd, &st))
+		return wb_err_sys(err, errno, "cannot look at \"%s/%s\"", dest, OWN);
+	const struct dest d = {.path = dest, .fd = fd, .own_fd = own_fd, .dev = st.st_dev};
+
+	wb_file_tidy_at(own_fd);
+	wb_vec_foreach (node, &p->tree.nodes)
+		if (export_node(&d, *node, err))
+			return wb_err_wrap(err, "output \"%s\"", dest);
+	if (wb_file_put_at(own_fd, path, manifest, strlen(manifest), 0644, WB_FILE_REPLACE, err))
 		return -1;
 	return wb_sync_all(dest, err);
 }

@@ -1,6 +1,5 @@
 #include "builder/runtime/copy.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -19,12 +18,11 @@
 #include "base/text.h"
 
 #define BUFFER ((size_t)1 << 20)
-#define FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 struct copy {
 	const struct wb_bundle_manifest *m;
 	const char *from, *to, *ours; /* ours: to/.wbuild */
-	int to_fd;
+	int to_fd, ours_fd;
 	const struct wb_verify_report *wanted; /* its problems are what there is to do */
 };
 
@@ -72,86 +70,43 @@ static int copy_content(struct wb_file *out, int in, const char *name, struct wb
 }
 
 /* Temporaries lie beside the manifest: in the bundle's own directories another pod that checks
- * them just then would call them extra files. */
-static int copy_file(const struct copy *c, int in, const char *from, const char *to, unsigned mode,
-	struct wb_err *err)
+ * them just then would call them extra files. From there they come to their name in the folder that
+ * is open, whatever has become of its path by then. */
+static int copy_file(const struct copy *c, int in, const char *from, int dir, const char *to,
+	unsigned mode, struct wb_err *err)
 {
 	WB_AUTO(wb_file_release) struct wb_file out = WB_FILE_INIT;
-	wb_autofree char *near = wb_path_join(c->ours, "copy");
 
 	if (in < 0)
 		return wb_err_sys(err, errno, "cannot open \"%s\"", from);
-	if (wb_file_create(&out, near, mode, WB_FILE_REPLACE | WB_FILE_NOSYNC, err) ||
+	if (wb_file_create_at(
+		    &out, dir, c->ours_fd, to, mode, WB_FILE_REPLACE | WB_FILE_NOSYNC, err) ||
 		copy_content(&out, in, from, err))
 		return -1;
-	wb_file_rename(&out, to);
 	return wb_file_commit(&out, NULL, err);
 }
 
-static int not_a_folder(
-	const struct copy *c, const char *path, int n, int errnum, struct wb_err *err)
-{
-	wb_err_sys(
-		err, errnum, "\"%s/%.*s\" is not a folder that can be written to", c->to, n, path);
-	return errnum == ENOTDIR || errnum == ELOOP
-	               ? wb_err_hint(err, "a link in its place is not followed: remove it")
-	               : -1;
-}
-
-/* The folder of the first n bytes of path below the destination, made where it is missing. Others
- * may write to the destination as well: no link of theirs is followed, so nothing lands outside. */
-static int open_folder(const struct copy *c, const char *path, size_t n, struct wb_err *err)
-{
-	int at = fcntl(c->to_fd, F_DUPFD_CLOEXEC, 0);
-
-	for (size_t start = 0; at >= 0 && start < n;) {
-		size_t len = strcspn(path + start, "/");
-		wb_autofree char *name = wb_strndup(path + start, len);
-		int next = openat(at, name, FOLDER);
-
-		if (next < 0 && errno == ENOENT && (!mkdirat(at, name, 0755) || errno == EEXIST))
-			next = openat(at, name, FOLDER);
-		int errnum = errno;
-
-		close(at);
-		at = next;
-		start += len + 1;
-		if (at < 0)
-			return not_a_folder(c, path, (int)(start - 1), errnum, err);
-	}
-	return at >= 0 ? at : wb_err_sys(err, errno, "\"%s\"", c->to);
-}
-
-/* Comes to its name from beside the manifest, whatever has become of the folder's path by then. */
-static int place_file(const struct copy *c, const struct wb_bundle_entry *e, int dir,
-	const char *name, struct wb_err *err)
+static int place_file(
+	const struct copy *c, const struct wb_bundle_entry *e, int dir, struct wb_err *err)
 {
 	wb_autofree char *from = wb_path_join(c->from, e->path);
-	wb_autofree char *temp =
-		wb_asprintf("%s/.wbtmp.copy.%zu", c->ours, (size_t)(e - c->m->entries.items));
+	wb_autofree char *to = wb_path_join(c->to, e->path);
 	wb_autoclose int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-	if (copy_file(c, in, from, temp, e->mode, err))
-		return -1;
-	if (!renameat(AT_FDCWD, temp, dir, name))
-		return 0;
-	int errnum = errno;
-
-	unlink(temp);
-	return wb_err_sys(err, errnum, "cannot write \"%s/%s\"", c->to, e->path);
+	return copy_file(c, in, from, dir, to, e->mode, err);
 }
 
 static int copy_entry(const struct copy *c, const struct wb_bundle_entry *e, struct wb_err *err)
 {
 	const char *name = wb_path_basename(e->path);
 	size_t n = e->type == WB_BUNDLE_DIR ? strlen(e->path) : (size_t)(name - e->path);
-	wb_autoclose int dir = open_folder(c, e->path, n, err);
+	wb_autoclose int dir = wb_open_below(c->to_fd, c->to, e->path, n, err);
 
 	if (dir < 0)
 		return -1;
 	switch (e->type) {
 	case WB_BUNDLE_DIR: return 0;
-	case WB_BUNDLE_FILE: return place_file(c, e, dir, name, err);
+	case WB_BUNDLE_FILE: return place_file(c, e, dir, err);
 	case WB_BUNDLE_SYMLINK: break;
 	}
 	(void)unlinkat(dir, name, 0);
@@ -182,13 +137,14 @@ static int copy_ours(const struct copy *c, const struct wb_buf *text, struct wb_
 
 	if (self < 0 && errno != ENOENT) /* a container may have no /proc */
 		return wb_err_sys(err, errno, "cannot open \"/proc/self/exe\"");
-	if (self >= 0 && copy_file(c, self, "/proc/self/exe", init, 0755, err))
+	if (self >= 0 && copy_file(c, self, "/proc/self/exe", c->ours_fd, init, 0755, err))
 		return -1;
 	/* The manifest says that the rest is complete, also to who looks at sizes alone: after a
 	 * power loss it must not be there when the rest is not. */
 	if (wb_sync_all(c->to, err))
 		return -1;
-	return wb_file_put(manifest, text->data, text->len, 0644, WB_FILE_REPLACE, err);
+	return wb_file_put_at(
+		c->ours_fd, manifest, text->data, text->len, 0644, WB_FILE_REPLACE, err);
 }
 
 static bool has_manifest(const struct copy *c, const struct wb_buf *text)
@@ -200,19 +156,6 @@ static bool has_manifest(const struct copy *c, const struct wb_buf *text)
 	wb_buf_init(&there, text->len, "bundle manifest");
 	return !wb_file_read(&there, path, &err) && there.len == text->len &&
 	       !memcmp(there.data, text->data, text->len);
-}
-
-/* With the lock held nobody else writes here: what a killed copy left can go. */
-static void remove_stale(const struct copy *c)
-{
-	DIR *d = opendir(c->ours);
-	const struct dirent *entry;
-
-	while (d && (entry = readdir(d)))
-		if (wb_str_starts(entry->d_name, ".wbtmp."))
-			unlinkat(dirfd(d), entry->d_name, 0);
-	if (d)
-		closedir(d);
 }
 
 /* One copies, the others wait and then find everything there. Not a blocking lock: SIGTERM and the
@@ -271,8 +214,9 @@ int wb_stub_copy(struct wb_verify_report *report, const struct wb_stub_options *
 	c.to_fd = to_fd;
 	if (to_fd < 0)
 		return wb_err_sys(err, errno, "cannot open \"%s\"", c.to);
-	wb_autoclose int ours_fd = open_folder(&c, ".wbuild", strlen(".wbuild"), err);
+	wb_autoclose int ours_fd = wb_open_below(to_fd, c.to, ".wbuild", strlen(".wbuild"), err);
 
+	c.ours_fd = ours_fd;
 	if (ours_fd < 0 || look(report, o, &c, false, err))
 		return -1;
 	if (!report->problems.n && has_manifest(&c, text))
@@ -280,7 +224,7 @@ int wb_stub_copy(struct wb_verify_report *report, const struct wb_stub_options *
 	if (wait_for_turn(&lock, &c, o->verify.deadline, err) ||
 		look(report, o, &c, !has_manifest(&c, text), err))
 		return -1;
-	remove_stale(&c);
+	wb_file_tidy_at(ours_fd); /* of a copy that was killed: nobody else writes here now */
 	size_t todo = report->problems.n;
 
 	if (wb_pool_run(o->verify.threads, todo, copy_job, &c, err) || copy_ours(&c, text, err)) {

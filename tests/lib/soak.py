@@ -567,6 +567,7 @@ class Soak:
         if free >= ROOM:
             return
         shutil.rmtree(os.path.join(self.small, "plain"), ignore_errors=True)
+        os.makedirs(os.path.join(self.small, "plain"))
         self.prune("--keep-bytes", str(STORE_KEEP))
         self.counts["rooms made"] += 1
         room = os.statvfs(self.small)

@@ -3,7 +3,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -14,6 +16,7 @@
 
 struct place {
 	char *dir, *file;
+	atomic_bool stop;
 };
 
 static int make_place(void **state)
@@ -288,7 +291,7 @@ static void clones_are_whole(void **state)
 	assert_err(wb_file_clone(none, copy, false, NULL, &err), &err, WB_ERR_NOT_FOUND);
 }
 
-/* Temporaries are of a living writer, of a dead one, or so new that they are not locked yet. */
+/* Temporaries are of a living writer, or of a dead one. */
 static void what_dead_writers_left_is_tidied(void **state)
 {
 	struct place *p = *state;
@@ -305,11 +308,64 @@ static void what_dead_writers_left_is_tidied(void **state)
 	assert_ok(wb_file_put(other, "x", 1, 0600, 0, &err), &err);
 	wb_file_tidy(p->dir);
 	assert_int_equal(access(dead, F_OK), -1);
-	assert_int_equal(access(fresh, F_OK), 0);
+	assert_int_equal(access(fresh, F_OK), -1);
 	assert_int_equal(access(other, F_OK), 0);
 	assert_ok(wb_file_commit(&alive, NULL, &err), &err);
 	check_content(p->file, "x");
 	wb_file_tidy("/nonexistent");
+}
+
+static void *tidy_until_told(void *arg)
+{
+	struct place *p = arg;
+
+	while (!atomic_load(&p->stop))
+		wb_file_tidy(p->dir);
+	return NULL;
+}
+
+/* A file that was just made, and is not locked yet, may be taken for one of a dead writer. */
+static void a_writer_that_just_began_is_not_harmed(void **state)
+{
+	struct place *p = *state;
+	struct wb_err err = WB_ERR_INIT;
+	pthread_t thread;
+
+	atomic_store(&p->stop, false);
+	assert_int_equal(pthread_create(&thread, NULL, tidy_until_told, p), 0);
+	for (int i = 0; i < 1000; i++)
+		if (wb_file_put(p->file, "x", 1, 0600, WB_FILE_REPLACE | WB_FILE_NOSYNC, &err))
+			break;
+	atomic_store(&p->stop, true);
+	pthread_join(thread, NULL);
+	assert_ok(err.code == WB_OK ? 0 : -1, &err);
+}
+
+/* Below a folder that is open, without following a link, and from another folder to its name. */
+static void files_in_open_folders(void **state)
+{
+	struct place *p = *state;
+	struct wb_err err = WB_ERR_INIT;
+	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
+	wb_autofree char *inside = wb_path_join(p->dir, "a/b/file");
+	wb_autofree char *moved = wb_path_join(p->dir, "a/elsewhere");
+	wb_autofree char *folder = wb_path_join(p->dir, "a/b");
+	wb_autofree char *there = wb_path_join(p->dir, "a/elsewhere/file");
+	wb_autoclose int top = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	wb_autoclose int dir = wb_open_below(top, p->dir, "a/b/file", strlen("a/b/"), &err);
+
+	assert_true(dir >= 0);
+	assert_ok(wb_file_create_at(&f, dir, top, inside, 0640, WB_FILE_REPLACE, &err), &err);
+	wb_file_write(&f, "abc", 3);
+	assert_int_equal(rename(folder, moved), 0);
+	assert_int_equal(symlink(p->dir, folder), 0);
+	assert_ok(wb_file_commit(&f, NULL, &err), &err);
+	check_content(there, "abc");
+	assert_ok(wb_file_put_at(dir, inside, "de", 2, 0640, WB_FILE_REPLACE, &err), &err);
+	check_content(there, "de");
+	assert_err(wb_open_below(top, p->dir, "a/b", 3, &err), &err, WB_ERR_IO);
+	assert_contains(err.text, "a/b");
+	assert_contains(err.hint, "link");
 }
 
 static void a_file_without_a_name_leaves_nothing(void **state)
@@ -389,6 +445,8 @@ int main(void)
 		CASE(removing_does_not_follow_links),
 		CASE(clones_are_whole),
 		CASE(what_dead_writers_left_is_tidied),
+		CASE(a_writer_that_just_began_is_not_harmed),
+		CASE(files_in_open_folders),
 		CASE(a_file_without_a_name_leaves_nothing),
 		CASE(a_wait_for_a_lock_can_be_stopped),
 		CASE(locks_exclude),

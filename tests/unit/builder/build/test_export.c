@@ -1,6 +1,7 @@
 /* The bundle as plain files, and as one tar. */
 #include "wbtest.h"
 
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -108,6 +109,73 @@ static void test_link_in_the_way(void **state)
 	assert_int_equal(stat(leaked, &st), -1);
 }
 
+/* Nor does one in place of the folder that the manifest, and what is unfinished, is in. */
+static void test_link_for_our_folder(void **state)
+{
+	struct fixture *f = *state;
+	struct wb_err err = WB_ERR_INIT;
+	wb_autofree char *own = out(f, ".wbuild"), *elsewhere = wb_path_join(f->dir, "elsewhere");
+
+	assert_ok(wb_mkdirs(f->dest, 0755, &err), &err);
+	assert_ok(wb_mkdirs(elsewhere, 0755, &err), &err);
+	assert_int_equal(symlink(elsewhere, own), 0);
+	assert_err(wb_export_dir(f->dest, &f->plan, "{}", &err), &err, WB_ERR_IO);
+	assert_int_equal(rmdir(elsewhere), 0);
+}
+
+static void test_what_a_killed_build_left(void **state)
+{
+	struct fixture *f = *state;
+	struct wb_err err = WB_ERR_INIT;
+	wb_autofree char *own = out(f, ".wbuild"), *left = out(f, ".wbuild/.wbtmp.abcdef");
+
+	assert_ok(wb_mkdirs(own, 0755, &err), &err);
+	write_file(left, "half");
+	assert_ok(wb_export_dir(f->dest, &f->plan, "{}", &err), &err);
+	assert_int_equal(access(left, F_OK), -1);
+}
+
+#define ROUNDS 60
+
+struct other {
+	const struct fixture *f;
+	struct wb_err err;
+	int done;
+};
+
+static void *export_again_and_again(void *arg)
+{
+	struct other *o = arg;
+
+	while (o->done < ROUNDS && !wb_export_dir(o->f->dest, &o->f->plan, "{}", &o->err))
+		o->done++;
+	return NULL;
+}
+
+/* Two builds at once: neither takes a file from under the other, and none is ever missing. */
+static void test_two_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct wb_err err = WB_ERR_INIT;
+	struct other a = {.f = f, .err = WB_ERR_INIT}, b = a;
+	wb_autofree char *file = out(f, "app/data/w");
+	pthread_t one, two;
+	struct stat st;
+
+	assert_ok(wb_export_dir(f->dest, &f->plan, "{}", &err), &err);
+	assert_int_equal(pthread_create(&one, NULL, export_again_and_again, &a), 0);
+	assert_int_equal(pthread_create(&two, NULL, export_again_and_again, &b), 0);
+	bool whole = true;
+
+	for (int i = 0; i < 20000 && whole; i++)
+		whole = !stat(file, &st) && st.st_size == 7 && (st.st_mode & 07777) == 0755;
+	pthread_join(one, NULL);
+	pthread_join(two, NULL);
+	assert_ok(a.done == ROUNDS ? 0 : -1, &a.err);
+	assert_ok(b.done == ROUNDS ? 0 : -1, &b.err);
+	assert_true(whole);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -115,6 +183,9 @@ int main(void)
 		T(test_plain_files),
 		T(test_changed_source),
 		T(test_link_in_the_way),
+		T(test_link_for_our_folder),
+		T(test_what_a_killed_build_left),
+		T(test_two_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
