@@ -11,7 +11,7 @@ uint64_t wb_crc64(uint64_t crc, const void *p, size_t n);
 /* Of a followed by b, from theirs and b's length. */
 uint64_t wb_crc64_join(uint64_t a, uint64_t b, uint64_t b_len);
 
-/* What wb_crc64() does where the processor has no carry-less multiplication. */
+/* What wb_crc64() does on a processor that has no wider vectors than 16 bytes. */
 uint64_t wb_crc64_portable(uint64_t crc, const void *p, size_t n);
 
 #endif

@@ -57,6 +57,23 @@ static void every_length_and_offset(void **state)
 	}
 }
 
+/* Around the lengths at which it works in another way. */
+static void long_lengths(void **state)
+{
+	enum { STEP = 32 << 10 };
+	wb_autofree uint8_t *p = random_bytes(4 * STEP, 6);
+
+	(void)state;
+	for (size_t n = STEP; n <= 3 * STEP; n += STEP) {
+		for (size_t k = n - 9; k <= n + 9; k++) {
+			uint64_t want = reference(p + k % 7, k);
+
+			assert_true(wb_crc64(0, p + k % 7, k) == want);
+			assert_true(wb_crc64_portable(0, p + k % 7, k) == want);
+		}
+	}
+}
+
 static void splits_agree(void **state)
 {
 	enum { N = 100000 };
@@ -102,12 +119,12 @@ static void joins_of_long_streams(void **state)
 /* One wrong bit, wherever it is, shows. */
 static void a_bit_matters(void **state)
 {
-	enum { N = 4096 + 7 };
+	enum { N = 70000 + 7 };
 	wb_autofree uint8_t *p = random_bytes(N, 4);
 	uint64_t want = wb_crc64(0, p, N), seed = 5;
 
 	(void)state;
-	for (size_t i = 0; i < 500; i++) {
+	for (size_t i = 0; i < 200; i++) {
 		size_t bit = next_random(&seed) % (8 * N);
 
 		p[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -122,6 +139,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_values),
 		cmocka_unit_test(every_length_and_offset),
+		cmocka_unit_test(long_lengths),
 		cmocka_unit_test(splits_agree),
 		cmocka_unit_test(joins_of_long_streams),
 		cmocka_unit_test(a_bit_matters),
