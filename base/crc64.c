@@ -73,41 +73,42 @@ static uint64_t by_words(uint64_t crc, const uint8_t *p, size_t n)
  * the one before. n is a multiple of BLOCK and not 0; the remainders replace crc[0] and crc[1]. A
  * macro, for gcc takes vectors apart in a function that is not compiled for them, also where it is
  * inlined. */
-#define BY_BLOCKS(name, width)                                                          \
-	static void name(uint64_t crc[2], const uint8_t *p, const uint8_t *q, size_t n) \
-	{                                                                               \
-		typedef uint64_t vec __attribute__((vector_size(width)));               \
-		typedef uint64_t unaligned                                              \
-			__attribute__((vector_size(width), aligned(1), may_alias));     \
-		enum { N = BLOCK / (width) };                                           \
-		vec a[N] = {{crc[0]}}, b[N] = {{crc[1]}};                               \
-                                                                                        \
-		for (; n > BLOCK; n -= BLOCK, p += BLOCK, q += BLOCK) {                 \
-			_Pragma("GCC unroll 4") for (int i = 0; i < N; i++)             \
-			{                                                               \
-				a[i] ^= *(const unaligned *)(p + (width)*i);            \
-				b[i] ^= *(const unaligned *)(q + (width)*i);            \
-				a[i] = TIMES_X64(a[i], LANES);                          \
-				b[i] = TIMES_X64(b[i], LANES);                          \
-			}                                                               \
-		}                                                                       \
-		for (int i = 0; i < N; i++) {                                           \
-			a[i] ^= *(const unaligned *)(p + (width)*i);                    \
-			b[i] ^= *(const unaligned *)(q + (width)*i);                    \
-		}                                                                       \
-		crc[0] = by_words(0, (const uint8_t *)a, BLOCK);                        \
-		crc[1] = by_words(0, (const uint8_t *)b, BLOCK);                        \
+#define BY_BLOCKS(name, width, ...)                                                 \
+	__VA_ARGS__ static void name(                                               \
+		uint64_t crc[2], const uint8_t *p, const uint8_t *q, size_t n)      \
+	{                                                                           \
+		typedef uint64_t vec __attribute__((vector_size(width)));           \
+		typedef uint64_t unaligned                                          \
+			__attribute__((vector_size(width), aligned(1), may_alias)); \
+		enum { N = BLOCK / (width) };                                       \
+		vec a[N] = {{crc[0]}}, b[N] = {{crc[1]}};                           \
+                                                                                    \
+		for (; n > BLOCK; n -= BLOCK, p += BLOCK, q += BLOCK) {             \
+			_Pragma("GCC unroll 4") for (int i = 0; i < N; i++)         \
+			{                                                           \
+				a[i] ^= *(const unaligned *)(p + (width)*i);        \
+				b[i] ^= *(const unaligned *)(q + (width)*i);        \
+				a[i] = TIMES_X64(a[i], LANES);                      \
+				b[i] = TIMES_X64(b[i], LANES);                      \
+			}                                                           \
+		}                                                                   \
+		for (int i = 0; i < N; i++) {                                       \
+			a[i] ^= *(const unaligned *)(p + (width)*i);                \
+			b[i] ^= *(const unaligned *)(q + (width)*i);                \
+		}                                                                   \
+		crc[0] = by_words(0, (const uint8_t *)a, BLOCK);                    \
+		crc[1] = by_words(0, (const uint8_t *)b, BLOCK);                    \
 	}
 
 typedef void by_blocks(uint64_t crc[2], const uint8_t *p, const uint8_t *q, size_t n);
 
-BY_BLOCKS(by_16, 16)
+BY_BLOCKS(by_16, 16, )
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) BY_BLOCKS(by_32, 32)
+BY_BLOCKS(by_32, 32, __attribute__((target("avx2"))))
 #endif
 
-	static by_blocks *best(void)
+static by_blocks *best(void)
 {
 #if defined(__x86_64__)
 	if (__builtin_cpu_supports("avx2"))
