@@ -120,6 +120,14 @@ t_eq "$(find "$T_TMP/reg" -path '*/blobs/*' -name data -size +60M | wc -l)" 2 \
 	'large blobs in the registry'
 t_eq "$(find "$T_TMP/reg" -path '*/_uploads/*' -name data | wc -l)" 0 'uploads left behind'
 
+t_case 'and the states of its digest are those that OpenSSL finds'
+t_run "$WBUILD" build -q --base scratch --no-stub -o "type=local,dest=$T_TMP/root" "$m"
+t_rc 0
+jq -S .files "$T_TMP/root/.wbuild/manifest.json" >"$T_TMP/ours.json"
+t_eq "$(jq -c 'map(.states | length)' "$T_TMP/ours.json")" '[16]'
+python3 "$T_SRC/tests/lib/mkbundle.py" "$T_TMP/root" /models/n
+t_eq "$(cat "$T_TMP/ours.json")" "$(jq -S .files "$T_TMP/root/.wbuild/manifest.json")"
+
 t_case 'a registry that refuses chunks has the layer when it is done'
 faults '{"refuse": ["PATCH /v2/", 405]}'
 once refuses
