@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +38,18 @@ static int open_unnamed(const char *dir)
 	return open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
 
+/* For names; arc4random() ends the program where getrandom() is forbidden. */
+static uint64_t any_number(void)
+{
+	struct timespec now;
+	uint64_t n;
+
+	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) == (ssize_t)sizeof(n))
+		return n;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return ((uint64_t)getpid() << 40) ^ ((uint64_t)now.tv_sec << 30) ^ (uint64_t)now.tv_nsec;
+}
+
 /* A new name where XXXXXX is at the end of temp, and locked, which says that its writer lives. Who
  * tidies up holds the lock of what it removes: a file that lost its name before it was locked was
  * taken for one of a writer that was killed, and is made anew. */
@@ -47,10 +60,11 @@ static int open_named(int dir, char *temp)
 	char *end = temp + strlen(temp) - TEMP_RANDOM;
 
 	for (int tries = 0; tries < TEMP_TRIES; tries++) {
+		uint64_t n = any_number();
 		struct stat st;
 
-		for (int i = 0; i < TEMP_RANDOM; i++)
-			end[i] = letters[arc4random_uniform(sizeof(letters) - 1)];
+		for (int i = 0; i < TEMP_RANDOM; i++, n /= sizeof(letters) - 1)
+			end[i] = letters[n % (sizeof(letters) - 1)];
 		int fd = openat(dir, temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 		if (fd < 0 && errno != EEXIST)
