@@ -459,6 +459,27 @@ static int is_waited_for(void *arg, struct wb_err *err)
 	return s->wait ? s->wait->goes_on(s->wait->arg, err) : 0;
 }
 
+/* What the fetch did not bring was there when it looked: another build had fetched it since we did.
+ * Whoever waits must hear of each, or would wait for ever. */
+static int settle_rest(struct supplying *s, struct wb_err *err)
+{
+	wb_vec_foreach (w, &s->wanted) {
+		const struct wb_content *c = &w->node->content;
+
+		if (c->path)
+			continue;
+		if (!wb_store_has(s->r->store, &c->digest, c->size)) {
+			wb_err_set(err, WB_ERR_IO, "\"%s\": %s is no longer in the content store",
+				w->node->path, wb_digest_text(&c->digest).s);
+			return wb_err_hint(err, "let nothing remove files from the store while a "
+						"build runs, then run again");
+		}
+		if (landed(s, w->node, err))
+			return -1;
+	}
+	return 0;
+}
+
 int wb_remotes_supply(void *arg, struct wb_node *const *nodes, size_t n,
 	const struct wb_pack_wait *wait, struct wb_err *err)
 {
@@ -477,7 +498,9 @@ int wb_remotes_supply(void *arg, struct wb_node *const *nodes, size_t n,
 	if (!s.wanted.n)
 		return 0;
 	qsort(s.wanted.items, s.wanted.n, sizeof(*s.wanted.items), by_digest);
-	return fetch_chosen(s.r, is_wanted, &s, &listener, err);
+	if (fetch_chosen(s.r, is_wanted, &s, &listener, err))
+		return -1;
+	return settle_rest(&s, err);
 }
 
 void wb_remotes_lock(struct wb_lockfile *out, const struct wb_remotes *r)
