@@ -64,7 +64,8 @@ int wb_content_check(const struct wb_content *c, int fd, struct wb_err *err)
 
 int wb_content_open(const struct wb_content *c, struct wb_err *err)
 {
-	wb_autoclose int fd = open(c->path, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+	wb_autoclose int fd =
+		open(c->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0)
 		return wb_err_sys(err, errno, "cannot open \"%s\"", c->path);

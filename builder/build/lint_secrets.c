@@ -87,7 +87,7 @@ static void check_text(struct wb_lint *l, const struct wb_plan_file *f, const ch
 static int check_content(struct wb_lint *l, const struct wb_plan_file *f, const char *disk,
 	char *buf, struct wb_err *err)
 {
-	wb_autoclose int fd = open(disk, O_RDONLY | O_CLOEXEC);
+	wb_autoclose int fd = open(disk, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, buf, FILE_MAX);
 
 	if (n < 0)

@@ -393,7 +393,7 @@ static int skip_fd(void *arg, uint64_t n)
 
 int wb_pickle_scan_file(struct wb_pickle *out, const char *path, struct wb_err *err)
 {
-	wb_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	wb_autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	const struct wb_pickle_input in = {read_fd, skip_fd, &fd};
 	unsigned char magic[4] = {0};
 

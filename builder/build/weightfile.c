@@ -102,7 +102,7 @@ int wb_safetensors_check(struct wb_weight_file *out, int fd, uint64_t size, stru
 int wb_weight_file_check(struct wb_weight_file *out, const char *path, const char *name,
 	uint64_t size, struct wb_err *err)
 {
-	wb_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	wb_autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	char head[POINTER_MAX + 1] = {0};
 
 	*out = (struct wb_weight_file){0};

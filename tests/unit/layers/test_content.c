@@ -120,6 +120,11 @@ static void a_link_or_a_pipe_in_its_place_is_not_read(void **state)
 	assert_int_equal(symlink(moved, p->path), 0);
 	assert_int_equal(wb_content_hash(&d, NULL, &p->content, &err), -1);
 	assert_int_equal(err.code, WB_ERR_IO);
+	/* that nobody writes to: to open it is to wait */
+	assert_int_equal(unlink(p->path), 0);
+	assert_int_equal(mkfifo(p->path, 0600), 0);
+	assert_int_equal(wb_content_hash(&d, NULL, &p->content, &err), -1);
+	assert_int_equal(err.code, WB_ERR_IO);
 }
 
 static void a_change_while_reading_is_seen_at_the_end(void **state)

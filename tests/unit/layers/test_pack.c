@@ -107,7 +107,7 @@ static void check_states(const struct wb_tree *t)
 	wb_vec_foreach (it, &t->nodes) {
 		const struct wb_node *node = *it;
 		uint64_t size = node->content.size;
-		WB_AUTO(wb_buf_release) struct wb_buf b;
+		WB_AUTO(wb_buf_release) struct wb_buf b = WB_BUF_INIT;
 		struct wb_err err = WB_ERR_INIT;
 
 		if (node->type != WB_NODE_FILE || node->same || !wb_states_count(size))
