@@ -80,7 +80,7 @@ struct wb_pack_opts {
 	void *hook_arg; /* of these five */
 };
 
-/* Also learns the digest of every file, and the chunk digests of those that it reads. */
+/* Also learns the digest of every file, and the states of the large ones that it hashes. */
 int wb_pack(struct wb_layers *out, const struct wb_layer_plan *plan,
 	const struct wb_pack_opts *opts, struct wb_store *store, struct wb_err *err);
 /* After wb_pack: completes the states of every large file, from the store's records where it can,

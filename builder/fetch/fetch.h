@@ -53,8 +53,9 @@ struct wb_fetch_opts {
 	 * before when it is started over), and once when it is done. NULL for none. Of items with
 	 * the same bytes the first is told of. */
 	void (*moved)(void *arg, struct wb_fetch_item *item, uint64_t got, bool done);
-	/* Each time that an item is done, while others are under way; of equal items once. On the
-	 * caller's thread; an error ends it all. NULL for none. */
+	/* Each time that an item is done, while others are under way; of equal items once, and not
+	 * of those that are in the store when the call begins. On the caller's thread; an error
+	 * ends it all. NULL for none. */
 	int (*arrived)(const struct wb_fetch_item *item, void *arg, struct wb_err *err);
 	/* Once for each large file, when its first bytes are there: they can be read along while
 	 * the others come, unchecked. It ends, good or not, after arrived was called; on the
