@@ -33,6 +33,8 @@ ROWS = [
      "find $M -type f -size +1M -print0 | xargs -0 -n1 -P$(nproc) zstd -q -1 -c >/dev/null"),
     ("wbuild's kernels: three digests, compression, all cores, from memory to memory", "limits",
      ["BENCH_PACK"], "$BENCH_PACK $M >$O/seconds"),
+    ("the same, from the page cache to a file, synced", "limits",
+     ["BENCH_PACK"], "$BENCH_PACK $M $O/out >$O/seconds"),
 
     ("incompressible: copy, synced", "limits", [], "cp $R/* $O && sync $O/*"),
     ("incompressible: three OpenSSL digests, all cores, then copy, synced", "limits", ["openssl"],

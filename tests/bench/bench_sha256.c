@@ -3,11 +3,11 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/sha256.h"
 #include "base/sha256_openssl.h"
+#include "bench.h"
 
 #define SIZE ((size_t)32 << 20)
 #define STEP ((size_t)256 << 10)
@@ -30,37 +30,22 @@ static const struct {
 	[PORTABLE] = {"portable C, 1 chain", 1, 0, 1},
 };
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static double run(enum mode mode, const uint8_t *p, const uint8_t *q, const uint8_t *r)
 {
 	struct wb_sha256 s[3], *same[2] = {&s[0], &s[1]};
-	double start = now();
+	double start = bench_now();
 
 	if (mode == EVP) {
 		uint8_t md[32];
 		unsigned n;
 
 		EVP_Digest(p, SIZE, md, &n, EVP_sha256(), NULL);
-		return now() - start;
+		return bench_now() - start;
 	}
 	wb_sha256_force_kernel(mode == PORTABLE ? "portable" : NULL);
 	for (int i = 0; i < 3; i++)
 		wb_sha256_init(&s[i]);
-	start = now();
+	start = bench_now();
 	for (size_t at = 0; at < SIZE; at += STEP) {
 		if (mode == APART3)
 			wb_sha256_apart((const struct wb_sha256_part[]){{&s[0], p + at, STEP},
@@ -70,7 +55,7 @@ static double run(enum mode mode, const uint8_t *p, const uint8_t *q, const uint
 			wb_sha256_joint(same, modes[mode].same, p + at, STEP,
 				modes[mode].other ? &s[2] : NULL, q + at, STEP);
 	}
-	return now() - start;
+	return bench_now() - start;
 }
 
 int main(void)
@@ -88,9 +73,8 @@ int main(void)
 		for (enum mode m = EVP; m < MODES; m++)
 			seconds[m][r] = run(m, p, q, third);
 	for (enum mode m = EVP; m < MODES; m++) {
-		qsort(seconds[m], RUNS, sizeof(double), by_value);
 		printf("%-40s %.2f GB/s\n", modes[m].name,
-			modes[m].data * (double)SIZE / 1e9 / seconds[m][RUNS / 2]);
+			modes[m].data * (double)SIZE / 1e9 / bench_median(seconds[m], RUNS));
 	}
 	free(p);
 	free(q);
