@@ -264,7 +264,10 @@ static void arrivals_release(struct arrivals *a)
 	free(a->early);
 }
 
-/* A worker that waits for bytes packs nothing else, so some are left for what is complete. */
+/* A worker that waits for bytes packs nothing else, so some are left for what is complete. The one
+ * file that a layer misses must be the one that grows: another that grew may have arrived before
+ * it.
+ */
 static void offer_early(struct arrivals *a)
 {
 	wb_vec_foreach (it, &a->growing) {
@@ -272,7 +275,7 @@ static void offer_early(struct arrivals *a)
 
 		if (a->n_early == a->early_max)
 			return;
-		if (a->missing[layer] != 1 || a->early[layer])
+		if (a->missing[layer] != 1 || a->early[layer] || !is_absent(*it))
 			continue;
 		a->early[layer] = true;
 		a->n_early++;

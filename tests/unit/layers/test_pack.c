@@ -604,6 +604,64 @@ static void test_what_never_arrives_whole_is_no_layer(void **state)
 	assert_int_equal(blobs_of(f), 0);
 }
 
+/* Of two files of one layer the one that grows is there before the other has begun. */
+static int bring_one_by_one(void *arg, struct wb_node *const *nodes, size_t n,
+	const struct wb_pack_wait *wait, struct wb_err *err)
+{
+	char *const *paths = arg;
+	wb_autoclose int fd = open(paths[0], O_RDONLY | O_CLOEXEC);
+	struct wb_growing *g = wb_growing_new(fd);
+	struct wb_err ended = WB_ERR_INIT;
+
+	assert_int_equal(n, 2);
+	assert_true(nodes[0]->content.size > nodes[1]->content.size);
+	wait->grows(wait->arg, nodes[0], g);
+	wb_growing_reach(g, nodes[0]->content.size);
+	nodes[0]->content.path = wb_strdup(paths[0]);
+	assert_ok(wait->arrived(wait->arg, nodes[0], err), err);
+	wb_growing_end(g, true);
+	wb_growing_unref(g);
+	for (int i = 0; i < 20 && !wait->goes_on(wait->arg, &ended); i++)
+		usleep(10000);
+	nodes[1]->content.path = wb_strdup(paths[1]);
+	return wait->arrived(wait->arg, nodes[1], err);
+}
+
+static void test_a_layer_waits_for_each_of_its_files(void **state)
+{
+	struct fixture *f = *state;
+	struct wb_pack_opts opts = {.jobs = 2, .supply = bring_one_by_one};
+	WB_AUTO(wb_tree_release) struct wb_tree t = WB_TREE_INIT;
+	WB_AUTO(wb_layer_plan_release) struct wb_layer_plan plan = WB_LAYER_PLAN_INIT;
+	WB_AUTO(wb_layers_release) struct wb_layers layers = WB_LAYERS_INIT;
+	const struct wb_layer_limits limits = {0};
+	struct wb_err err = WB_ERR_INIT;
+	char *paths[2];
+	size_t entries = 0;
+
+	wb_tree_group(&t, "data", "/app/data");
+	for (unsigned i = 0; i < 2; i++) {
+		struct wb_content c;
+		wb_autofree char *name = wb_asprintf("app/data/%u", i);
+
+		make_file(f, &c, i ? "b" : "a", i ? 5 : 3u << 20, FILL_TEXT, i);
+		assert_ok(wb_content_hash(&c.digest, NULL, &c, &err), &err);
+		c.digest_known = c.immutable = true;
+		paths[i] = wb_steal(c.path);
+		assert_ok(wb_tree_add_file(&t, 0, name, 0644, &c, &err), &err);
+	}
+	opts.hook_arg = paths;
+	assert_ok(wb_tree_finish(&t, 1, &err), &err);
+	assert_ok(wb_codec_parse(&opts.codec, "zstd", 0, &err), &err);
+	wb_layer_plan_make(&plan, &t, &limits);
+	assert_int_equal(plan.layers.n, 1);
+	assert_ok(wb_pack(&layers, &plan, &opts, f->store, &err), &err);
+	check_blob(f, &layers.list.items[0], &t, &entries);
+	assert_int_equal(entries, 2);
+	free(paths[0]);
+	free(paths[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -622,6 +680,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_packed_while_it_arrives, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_what_never_arrives_whole_is_no_layer, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_layer_waits_for_each_of_its_files, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("layers/pack", tests, NULL, NULL);
