@@ -18,6 +18,7 @@
 /* Write-back of a streamed file is started in steps of this many bytes. */
 #define FLUSH_STEP (8u << 20)
 #define LOCK_POLL_NS (20 * 1000 * 1000)
+#define COPY_STEP (64u << 20) /* of a copy in the kernel: whether to stop is asked between */
 #define TEMP_PREFIX ".wbtmp."
 #define TEMP_PATTERN "XXXXXX"
 #define TEMP_RANDOM ((int)sizeof(TEMP_PATTERN) - 1)
@@ -28,14 +29,6 @@ void wb_closep(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
-}
-
-/* -1 where the file system, or a root without /proc, has no way to name it later. */
-static int open_unnamed(const char *dir)
-{
-	if (access("/proc/self/fd", X_OK))
-		return -1;
-	return open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
 
 /* For names; arc4random() ends the program where getrandom() is forbidden. */
@@ -85,11 +78,8 @@ int wb_file_create(
 	new.name = new.path = wb_strdup(path);
 	wb_autofree char *dir = wb_path_dirname(path);
 
-	new.fd = flags &WB_FILE_UNNAMED ? open_unnamed(dir) : -1;
-	if (new.fd < 0) {
-		new.temp = wb_asprintf("%s/" TEMP_PREFIX TEMP_PATTERN, dir);
-		new.fd = open_named(AT_FDCWD, new.temp);
-	}
+	new.temp = wb_asprintf("%s/" TEMP_PREFIX TEMP_PATTERN, dir);
+	new.fd = open_named(AT_FDCWD, new.temp);
 	if (new.fd < 0) {
 		wb_err_sys(err, errno, "cannot create a file in \"%s\"", dir);
 		free(new.path);
@@ -206,15 +196,17 @@ static int make_durable(struct wb_file *f, struct wb_err *err)
 	return 0;
 }
 
-static int link_unnamed(const struct wb_file *f, bool *existed, struct wb_err *err)
+/* Without what would do it in one step. Of two who come at the same time both may get through,
+ * which is of no consequence where a name says what the bytes are. */
+static int look_and_rename(struct wb_file *f, bool *existed, struct wb_err *err)
 {
-	wb_autofree char *open_file = wb_asprintf("/proc/self/fd/%d", f->fd);
+	struct stat st;
 
-	if (!linkat(AT_FDCWD, open_file, f->dir, f->name, AT_SYMLINK_FOLLOW))
-		return 0;
-	if (errno != EEXIST)
-		return wb_err_sys(err, errno, "cannot give \"%s\" its name", f->path);
-	*existed = true;
+	*existed = !fstatat(f->dir, f->name, &st, AT_SYMLINK_NOFOLLOW);
+	if (*existed)
+		unlinkat(f->temp_dir, f->temp, 0);
+	else if (renameat(f->temp_dir, f->temp, f->dir, f->name))
+		return wb_err_sys(err, errno, "cannot rename to \"%s\"", f->path);
 	return 0;
 }
 
@@ -226,13 +218,14 @@ static int give_name(struct wb_file *f, bool *existed, struct wb_err *err)
 			return wb_err_sys(err, errno, "cannot rename to \"%s\"", f->path);
 		return 0;
 	}
-	if (!f->temp)
-		return link_unnamed(f, existed, err);
 	if (!renameat2(f->temp_dir, f->temp, f->dir, f->name, RENAME_NOREPLACE))
 		return 0;
-	/* a file system without RENAME_NOREPLACE (NFS, some FUSE ones) */
+	/* a file system without RENAME_NOREPLACE (NFS, some FUSE ones), */
 	bool linked = errno == EINVAL && !linkat(f->temp_dir, f->temp, f->dir, f->name, 0);
 
+	/* and without hard links (FUSE ones before a bucket) */
+	if (!linked && (errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP))
+		return look_and_rename(f, existed, err);
 	if (!linked && errno != EEXIST)
 		return wb_err_sys(err, errno, "cannot rename to \"%s\"", f->path);
 	unlinkat(f->temp_dir, f->temp, 0);
@@ -531,21 +524,34 @@ int wb_remove_tree(const char *path, struct wb_err *err)
 	return remove_at(AT_FDCWD, path, err);
 }
 
-static int copy_bytes(int in, int out, const char *src, const char *dst, struct wb_err *err)
+/* 1: what is left is to be read and written, for the kernel cannot copy between these two, or may
+ * not, or says that there is nothing to copy, as some file systems do of any file. */
+static int copy_in_kernel(int in, int out, const char *src, const char *dst, struct wb_err *err)
 {
+	bool any = false;
+
 	for (;;) {
-		ssize_t n = copy_file_range(in, NULL, out, NULL, 1u << 30, 0);
+		if (wb_cancel_check(err))
+			return -1;
+		ssize_t n = copy_file_range(in, NULL, out, NULL, COPY_STEP, 0);
 
 		if (n == 0)
-			return 0;
-		if (n > 0)
+			return any ? 0 : 1;
+		any |= n > 0;
+		if (n > 0 || errno == EINTR)
 			continue;
-		if (errno == EINTR)
-			continue;
-		if (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
-			return wb_err_sys(err, errno, "cannot copy \"%s\" to \"%s\"", src, dst);
-		break;
+		if (errno != ENOSPC && errno != EDQUOT && errno != EIO)
+			return 1;
+		return wb_err_sys(err, errno, "cannot copy \"%s\" to \"%s\"", src, dst);
 	}
+}
+
+static int copy_bytes(int in, int out, const char *src, const char *dst, struct wb_err *err)
+{
+	int rc = copy_in_kernel(in, out, src, dst, err);
+
+	if (rc <= 0)
+		return rc;
 	wb_autofree char *chunk = wb_alloc_pages(1u << 20);
 
 	for (ssize_t n; (n = read(in, chunk, 1u << 20)) != 0;) {
@@ -553,7 +559,7 @@ static int copy_bytes(int in, int out, const char *src, const char *dst, struct 
 			continue;
 		if (n < 0)
 			return wb_err_sys(err, errno, "cannot read \"%s\"", src);
-		if (wb_file_write_full(out, chunk, (size_t)n, dst, err))
+		if (wb_cancel_check(err) || wb_file_write_full(out, chunk, (size_t)n, dst, err))
 			return -1;
 	}
 	return 0;
@@ -568,37 +574,6 @@ int wb_file_fill(struct wb_file *f, int in, const char *src, struct wb_err *err)
 	if (fstat(f->fd, &st))
 		return wb_err_sys(err, errno, "cannot look at the copy of \"%s\"", src);
 	f->size = (uint64_t)st.st_size;
-	return 0;
-}
-
-int wb_file_clone(
-	const char *src, const char *dst, bool allow_hardlink, bool *existed, struct wb_err *err)
-{
-	bool there = false;
-	struct stat st;
-
-	if (existed)
-		*existed = false;
-	if (allow_hardlink && !link(src, dst))
-		return 0;
-	if (allow_hardlink && errno == EEXIST) {
-		if (existed)
-			*existed = true;
-		return 0;
-	}
-	wb_autoclose int in = open(src, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	if (in < 0 || fstat(in, &st))
-		return wb_err_sys(err, errno, "cannot open \"%s\"", src);
-	if (!S_ISREG(st.st_mode))
-		return wb_err_set(err, WB_ERR_IO, "\"%s\" is not a regular file", src);
-	WB_AUTO(wb_file_release) struct wb_file f = WB_FILE_INIT;
-
-	if (wb_file_create(&f, dst, st.st_mode & 0777, WB_FILE_UNNAMED, err) ||
-		wb_file_fill(&f, in, src, err) || wb_file_commit(&f, &there, err))
-		return -1;
-	if (existed)
-		*existed = there;
 	return 0;
 }
 

@@ -22,7 +22,6 @@ enum {
 	WB_FILE_REPLACE = 1, /* commit may replace an existing file */
 	WB_FILE_NOSYNC = 2,  /* not made durable: for files that are cheap to make again */
 	WB_FILE_STREAM = 4,  /* start write-back while writing, for large files */
-	WB_FILE_UNNAMED = 8, /* no temporary that a kill leaves, where possible; not with REPLACE */
 };
 
 struct wb_file {
@@ -45,11 +44,12 @@ int wb_file_create(
 	struct wb_file *f, const char *path, mode_t mode, unsigned flags, struct wb_err *err);
 /* The same in a folder that is open, so that it does not matter what becomes of its path: of path
  * only the last component is looked up, the rest is for messages. The temporary lies in temp_dir
- * until the commit. Both stay the caller's, and open. Not with WB_FILE_UNNAMED. */
+ * until the commit. Both stay the caller's, and open. */
 int wb_file_create_at(struct wb_file *f, int dir, int temp_dir, const char *path, mode_t mode,
 	unsigned flags, struct wb_err *err);
-/* All that can be read from in, as cheaply as the file system can: reflink, else copy_file_range.
- * src: its name in messages. */
+/* All that can be read from in, as cheaply as the file systems can: reflink, else a copy in the
+ * kernel, else by hand. Ends when the run is cancelled (base/cancel.h). src: its name in messages.
+ */
 int wb_file_fill(struct wb_file *f, int in, const char *src, struct wb_err *err);
 /* Reserves space without changing the size; a file system that cannot is no error. */
 void wb_file_reserve(struct wb_file *f, uint64_t size);
@@ -96,10 +96,6 @@ int wb_open_below(int at, const char *top, const char *rel, size_t n, struct wb_
 struct dirent *wb_readdir(DIR *d);
 /* Removes a tree; does not follow links, stays on its file system's names below path. */
 int wb_remove_tree(const char *path, struct wb_err *err);
-/* src to dst as cheaply as the file system can: reflink, else hard link when allowed, else
- * copy_file_range. dst must not exist (existing: *existed, no error). */
-int wb_file_clone(
-	const char *src, const char *dst, bool allow_hardlink, bool *existed, struct wb_err *err);
 int wb_fsync_dir(const char *path, struct wb_err *err);
 /* All of the file system that the folder is on: one wait for many files. */
 int wb_sync_all(const char *dir, struct wb_err *err);

@@ -2,11 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,8 +14,6 @@
 #include "base/path.h"
 #include "base/pool.h"
 #include "base/text.h"
-
-#define BUFFER ((size_t)1 << 20)
 
 struct copy {
 	const struct wb_bundle_manifest *m;
@@ -29,44 +25,6 @@ struct copy {
 static int by_path(const void *key, const void *element)
 {
 	return wb_path_cmp(key, ((const struct wb_bundle_entry *)element)->path);
-}
-
-/* Where the kernel cannot copy between these two file systems. */
-static int copy_by_hand(struct wb_file *out, int in, const char *name, struct wb_err *err)
-{
-	wb_autofree char *buf = wb_alloc_pages(BUFFER);
-	ssize_t n;
-
-	while ((n = read(in, buf, BUFFER)) > 0) {
-		wb_file_write(out, buf, (size_t)n);
-		if (wb_cancel_check(err))
-			return -1;
-	}
-	return n < 0 ? wb_err_sys(err, errno, "cannot read \"%s\"", name) : 0;
-}
-
-static int copy_content(struct wb_file *out, int in, const char *name, struct wb_err *err)
-{
-	ssize_t n;
-
-	if (!ioctl(out->fd, FICLONE, in)) {
-		struct stat st;
-
-		if (fstat(out->fd, &st))
-			return wb_err_sys(err, errno, "cannot look at the copy of \"%s\"", name);
-		out->size = (uint64_t)st.st_size; /* what commit cuts it to */
-		return 0;
-	}
-	while ((n = copy_file_range(in, NULL, out->fd, NULL, (size_t)64 << 20, 0)) > 0) {
-		out->size += (uint64_t)n;
-		if (wb_cancel_check(err))
-			return -1;
-	}
-	if (n == 0 && out->size)
-		return 0;
-	if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EIO))
-		return wb_err_sys(err, errno, "cannot copy \"%s\"", name);
-	return copy_by_hand(out, in, name, err);
 }
 
 /* Temporaries lie beside the manifest: in the bundle's own directories another pod that checks
@@ -81,7 +39,7 @@ static int copy_file(const struct copy *c, int in, const char *from, int dir, co
 		return wb_err_sys(err, errno, "cannot open \"%s\"", from);
 	if (wb_file_create_at(
 		    &out, dir, c->ours_fd, to, mode, WB_FILE_REPLACE | WB_FILE_NOSYNC, err) ||
-		copy_content(&out, in, from, err))
+		wb_file_fill(&out, in, from, err))
 		return -1;
 	return wb_file_commit(&out, NULL, err);
 }
