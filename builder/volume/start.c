@@ -223,15 +223,29 @@ static int fetch(struct wb_fetch_total *total, struct start *s, struct wb_err *e
 	return wb_fetch(s->items.items, s->items.n, &opts, total, err);
 }
 
+/* The folder that somebody gave, by a volume or in the image: that of all models, or, for what
+ * belongs elsewhere, of the source. How one gets there is theirs to say, links included. */
+static char *given_folder(const struct start *s, const struct wb_volume *v)
+{
+	wb_autofree char *all = wb_path_join(s->o->root, WB_VOLUME_DIR);
+	wb_autofree char *mount = wb_path_join(s->o->root, v->src->mount);
+
+	if (wb_path_within(mount, all) && strcmp(mount, all))
+		return wb_steal(all);
+	return v->src->layout == WB_LAYOUT_FILE ? wb_path_dirname(mount) : wb_steal(mount);
+}
+
 static int link_all(struct start *s, struct wb_err *err)
 {
 	for (size_t i = 0; i < s->items.n; i++) {
 		const struct wb_fetch_item *item = &s->items.items[i];
-		wb_autofree char *at = wb_volume_path(s->owners.items[i], item->file);
+		const struct wb_volume *v = s->owners.items[i];
+		wb_autofree char *folder = given_folder(s, v);
+		wb_autofree char *at = wb_volume_path(v, item->file);
 		wb_autofree char *path = wb_path_join(s->o->root, at);
 		wb_autofree char *blob = wb_store_blob_path(s->store, &item->digest);
 
-		if (wb_volume_link(path, blob, s->own_dir, err))
+		if (wb_volume_link(folder, path, blob, s->own_dir, err))
 			return -1;
 	}
 	return 0;

@@ -26,8 +26,10 @@ struct wb_volume_opts {
 /* What is at a path already, unless a link of an earlier start, is never covered: WB_ERR_IO. */
 int wb_volumes_start(
 	struct wb_fetch_total *total, const struct wb_volume_opts *o, struct wb_err *err);
-/* One link at path to the store's blob. relative_to: both lie below it, and the link is relative;
- * or NULL. */
-int wb_volume_link(const char *path, const char *blob, const char *relative_to, struct wb_err *err);
+/* One link at path to the store's blob. Others may write in the volume too: below folder, where
+ * path lies, no link of theirs is followed, so that ours is nowhere else. relative_to: both lie
+ * below it, and the link is relative; or NULL. */
+int wb_volume_link(const char *folder, const char *path, const char *blob, const char *relative_to,
+	struct wb_err *err);
 
 #endif
