@@ -4,7 +4,7 @@
  * drive. A driver alone touches its layer's stream, digests and blob file; helpers see one slot at
  * a time. A slot's way: FREE, filled by the driver: READ, claimed by anyone: BUSY, encoded: DONE,
  * hashed and written by the driver: FREE. */
-#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -32,9 +32,9 @@ struct slot {
 	uint64_t content_crc; /* CRC-64, where the layer gets a table of contents */
 	bool listed;          /* it does, and this is content */
 	struct wb_node *file; /* the large file that it is a piece of, or NULL */
-	int old_fd;           /* the piece is there, encoded: old_n bytes at old_at of this blob */
+	int old_fd; /* the piece is there, encoded: old_n bytes at old_at of this blob; or -1 */
 	uint64_t old_at;
-	size_t old_n; /* 0: it is not */
+	size_t old_n;
 };
 
 /* Where a large file's encoded pieces lie in the blob being written. */
@@ -122,6 +122,7 @@ static void drive_release(struct drive *d)
 	wb_vec_free(&d->placed);
 	wb_vec_free(&d->spans);
 	for (size_t i = 0; i < d->ring; i++) {
+		wb_closep(&d->slots[i].old_fd);
 		free(d->slots[i].in);
 		free(d->slots[i].out);
 	}
@@ -151,6 +152,7 @@ static int drive_init(
 	wb_sha256_init(&d->diff);
 	wb_sha256_init(&d->blob);
 	for (size_t i = 0; i < d->ring; i++) {
+		d->slots[i].old_fd = -1;
 		d->slots[i].in = wb_alloc_pages(WB_PIECE_MAX);
 		if (codec->compression != WB_COMPRESS_NONE)
 			d->slots[i].out = wb_alloc_pages(wb_codec_bound(codec, WB_PIECE_MAX));
@@ -253,19 +255,20 @@ static void look_for_old(struct wb_pipeline *p, struct drive *d, const struct wb
 	d->old_at = d->old.offset;
 }
 
+/* A slot has a descriptor of its own: when the next file begins, pieces of this one still wait for
+ * an encoder. */
 static void fill_old(
 	struct wb_pipeline *p, struct drive *d, struct slot *s, const struct wb_piece *piece)
 {
 	s->file = piece->file;
 	s->listed = piece->file && d->listed;
-	s->old_n = 0;
 	if (!piece->file)
 		return;
 	if (piece->offset == 0)
 		look_for_old(p, d, piece);
 	if (d->old_fd < 0)
 		return;
-	s->old_fd = d->old_fd;
+	s->old_fd = fcntl(d->old_fd, F_DUPFD_CLOEXEC, 0);
 	s->old_at = d->old_at;
 	s->old_n = d->old.sizes.items[piece->offset / WB_PIECE_MAX];
 	d->old_at += s->old_n;
@@ -333,11 +336,13 @@ static void encode(struct wb_pipeline *p, struct wb_encoder *e, struct slot *s)
 	size_t n = s->old_n;
 
 	/* What the store holds may have rotted since: it must still say what the file says. */
-	if (n && !wb_file_read_full(s->old_fd, s->out, n, (int64_t)s->old_at, "", &ignored) &&
+	if (s->old_fd >= 0 &&
+		!wb_file_read_full(s->old_fd, s->out, n, (int64_t)s->old_at, "", &ignored) &&
 		wb_encoder_confirms(e, s->out, n, s->in, s->in_n))
 		s->crc = wb_codec_crc(&p->opts->codec, s->in, s->in_n);
 	else
 		n = wb_encode(e, s->out, s->in, s->in_n, &s->crc);
+	wb_closep(&s->old_fd);
 	if (s->listed)
 		s->content_crc = wb_crc64(0, s->in, s->in_n);
 	pthread_mutex_lock(&p->lock);
