@@ -578,7 +578,7 @@ static int drive_with(bool *lost, struct wb_pipeline *p, size_t worker, size_t i
 		return rc;
 	wb_stream_settle(&d.stream);
 	/* When it will not come at all, who was to bring it says so. */
-	*lost = d.stream.lost && !wb_growing_failed(d.stream.growing);
+	*lost = d.stream.lost && !wb_growing_failed(d.stream.lost);
 	if (d.stream.lost)
 		return 0;
 	return keep_layer(p, &d, index, e, err);

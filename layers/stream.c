@@ -54,6 +54,7 @@ void wb_stream_init(struct wb_stream *s, const struct wb_planned_layer *layer,
 void wb_stream_release(struct wb_stream *s)
 {
 	wb_closep(&s->fd);
+	wb_vec_free(&s->along);
 }
 
 /* Is path[0..len) a directory that an entry before this one brought along? Paths are sorted with a
@@ -149,8 +150,8 @@ static int put_small(
 static int open_large(struct wb_stream *s, struct wb_node *node, struct wb_err *err)
 {
 	if (node->growing) {
-		s->growing = node->growing;
-		s->round = wb_growing_round(s->growing);
+		*wb_vec_push(&s->along) =
+			(struct wb_stream_along){node->growing, wb_growing_round(node->growing)};
 	} else if ((s->fd = wb_content_open(&node->content, err)) < 0) {
 		return -1;
 	}
@@ -209,10 +210,17 @@ static size_t large_next(const struct wb_stream *s)
 	return left < WB_PIECE_MAX ? (size_t)left : WB_PIECE_MAX;
 }
 
-static bool is_there(struct wb_stream *s, uint64_t upto)
+static bool is_there(struct wb_stream *s, const struct wb_stream_along *a, uint64_t upto)
 {
-	s->lost = wb_growing_look(s->growing, s->round, upto, true) != WB_GROWTH_THERE;
+	if (wb_growing_look(a->growing, a->round, upto, true) != WB_GROWTH_THERE)
+		s->lost = a->growing;
 	return !s->lost;
+}
+
+/* The open large file, which comes. */
+static const struct wb_stream_along *coming(const struct wb_stream *s)
+{
+	return &s->along.items[s->along.n - 1];
 }
 
 /* The content's path of a file that still comes is set while it is read here: messages have the
@@ -221,8 +229,8 @@ static int read_part(struct wb_stream *s, uint8_t *p, size_t n, size_t at, struc
 {
 	if (!s->file->growing)
 		return wb_file_read_full(s->fd, p, n, -1, s->file->content.path, err);
-	return wb_file_read_full(
-		wb_growing_fd(s->growing), p, n, (int64_t)(s->offset + at), s->file->path, err);
+	return wb_file_read_full(wb_growing_fd(s->file->growing), p, n, (int64_t)(s->offset + at),
+		s->file->path, err);
 }
 
 /* In parts that are still in the cache when the guard looks at them: it is much faster than memory,
@@ -243,11 +251,11 @@ static int read_large(struct wb_stream *s, uint8_t *buf, size_t n, struct wb_err
 {
 	bool along = s->file->growing;
 
-	if (along && !is_there(s, s->offset + n))
+	if (along && !is_there(s, coming(s), s->offset + n))
 		return 0;
 	if (!read_guarded(s, buf, n, err))
 		return 0;
-	if (!along || is_there(s, s->offset + n))
+	if (!along || is_there(s, coming(s), s->offset + n))
 		return -1;
 	*err = WB_ERR_INIT; /* it was begun anew at this moment */
 	return 0;
@@ -278,15 +286,16 @@ static int large_piece(struct wb_piece *out, struct wb_stream *s, uint8_t *buf, 
 
 bool wb_stream_ready(const struct wb_stream *s)
 {
-	return !s->file || !s->file->growing ||
-	       wb_growing_look(s->growing, s->round, s->offset + large_next(s), false) !=
-	               WB_GROWTH_LATER;
+	if (!s->file || !s->file->growing)
+		return true;
+	return wb_growing_look(s->file->growing, coming(s)->round, s->offset + large_next(s),
+		       false) != WB_GROWTH_LATER;
 }
 
 void wb_stream_settle(struct wb_stream *s)
 {
-	if (s->growing && !s->lost)
-		(void)is_there(s, WB_GROWING_ALL);
+	for (size_t i = 0; i < s->along.n && !s->lost; i++)
+		(void)is_there(s, &s->along.items[i], WB_GROWING_ALL);
 }
 
 int wb_stream_next(struct wb_piece *out, struct wb_stream *s, uint8_t *buf, struct wb_err *err)

@@ -51,6 +51,12 @@ struct wb_piece {
 	bool last;            /* the file ends with this piece */
 };
 
+/* A file that is read while it comes; borrowed. */
+struct wb_stream_along {
+	struct wb_growing *growing;
+	unsigned round; /* that is read */
+};
+
 struct wb_stream {
 	const struct wb_planned_layer *layer;
 	struct wb_stream_opts opts;
@@ -62,10 +68,10 @@ struct wb_stream {
 	uint64_t offset;
 	size_t padding;
 	bool ended;
-	struct wb_guard_tail seen;  /* of the open large file */
-	struct wb_growing *growing; /* the file that is not all there yet, or NULL; borrowed */
-	unsigned round;             /* of it */
-	bool lost;                  /* what was read of it is void: the layer has to begin anew */
+	struct wb_guard_tail seen;            /* of the open large file */
+	WB_VEC(struct wb_stream_along) along; /* files that were not all there, the open one last */
+	struct wb_growing *lost; /* the one of them of which what was read is void: the layer has to
+	                          * begin anew; or NULL */
 };
 
 void wb_stream_init(struct wb_stream *s, const struct wb_planned_layer *layer,
@@ -76,7 +82,7 @@ void wb_stream_init(struct wb_stream *s, const struct wb_planned_layer *layer,
 int wb_stream_next(struct wb_piece *out, struct wb_stream *s, uint8_t *buf, struct wb_err *err);
 /* Would wb_stream_next() not have to wait? */
 bool wb_stream_ready(const struct wb_stream *s);
-/* At the end: waits until the file that came meanwhile was found good, or lost. */
+/* At the end: waits until each file that came meanwhile was found good, or one is lost. */
 void wb_stream_settle(struct wb_stream *s);
 void wb_stream_release(struct wb_stream *s);
 

@@ -604,62 +604,138 @@ static void test_what_never_arrives_whole_is_no_layer(void **state)
 	assert_int_equal(blobs_of(f), 0);
 }
 
-/* Of two files of one layer the one that grows is there before the other has begun. */
+/* Two files of one layer, of which the digests are known and the bytes are to come. */
+struct pair {
+	struct fixture *f;
+	char *paths[2]; /* where the bytes are meanwhile */
+	struct wb_tree tree;
+	struct wb_layer_plan plan;
+};
+
+static void pair_init(struct pair *p, struct fixture *f, const size_t sizes[2])
+{
+	const struct wb_layer_limits limits = {0};
+	struct wb_err err = WB_ERR_INIT;
+
+	*p = (struct pair){.f = f, .tree = WB_TREE_INIT};
+	wb_tree_group(&p->tree, "data", "/app/data");
+	for (unsigned i = 0; i < 2; i++) {
+		WB_AUTO(wb_content_release) struct wb_content c;
+		wb_autofree char *name = wb_asprintf("app/data/%u", i);
+
+		make_file(f, &c, i ? "b" : "a", sizes[i], FILL_TEXT, i);
+		assert_ok(wb_content_hash(&c.digest, NULL, &c, &err), &err);
+		c.digest_known = c.immutable = true;
+		p->paths[i] = wb_steal(c.path);
+		assert_ok(wb_tree_add_file(&p->tree, 0, name, 0644, &c, &err), &err);
+	}
+	assert_ok(wb_tree_finish(&p->tree, 1, &err), &err);
+	wb_layer_plan_make(&p->plan, &p->tree, &limits);
+	assert_int_equal(p->plan.layers.n, 1);
+}
+
+static void pair_pack(
+	struct pair *p, int (*bring_pair)(void *arg, struct wb_node *const *nodes, size_t n,
+				const struct wb_pack_wait *wait, struct wb_err *err))
+{
+	struct wb_pack_opts opts = {.jobs = 2, .supply = bring_pair, .hook_arg = p};
+	WB_AUTO(wb_layers_release) struct wb_layers layers = WB_LAYERS_INIT;
+	struct wb_err err = WB_ERR_INIT;
+	size_t entries = 0;
+
+	assert_ok(wb_codec_parse(&opts.codec, "zstd", 0, &err), &err);
+	assert_ok(wb_pack(&layers, &p->plan, &opts, p->f->store, &err), &err);
+	check_blob(p->f, &layers.list.items[0], &p->tree, &entries);
+	assert_int_equal(entries, 2);
+	assert_int_equal(blobs_of(p->f), 1);
+	wb_layer_plan_release(&p->plan);
+	wb_tree_release(&p->tree);
+	free(p->paths[0]);
+	free(p->paths[1]);
+}
+
+static void arrive(struct pair *p, struct wb_node *const *nodes, unsigned i,
+	const struct wb_pack_wait *wait, struct wb_growing *g)
+{
+	struct wb_err err = WB_ERR_INIT;
+
+	nodes[i]->content.path = wb_strdup(p->paths[i]);
+	assert_ok(wait->arrived(wait->arg, nodes[i], &err), &err);
+	if (g)
+		wb_growing_end(g, true);
+	wb_growing_unref(g);
+}
+
+static struct wb_growing *begin(
+	struct wb_node *const *nodes, unsigned i, const char *path, const struct wb_pack_wait *wait)
+{
+	wb_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct wb_growing *g = wb_growing_new(fd);
+
+	wait->grows(wait->arg, nodes[i], g);
+	wb_growing_reach(g, nodes[i]->content.size);
+	return g;
+}
+
+/* As long as a packer needs that goes on too soon. */
+static void give_time(const struct wb_pack_wait *wait)
+{
+	struct wb_err ended = WB_ERR_INIT;
+
+	for (int i = 0; i < 20 && !wait->goes_on(wait->arg, &ended); i++)
+		usleep(10000);
+}
+
+/* The one that grows is there before the other has begun. */
 static int bring_one_by_one(void *arg, struct wb_node *const *nodes, size_t n,
 	const struct wb_pack_wait *wait, struct wb_err *err)
 {
-	char *const *paths = arg;
-	wb_autoclose int fd = open(paths[0], O_RDONLY | O_CLOEXEC);
-	struct wb_growing *g = wb_growing_new(fd);
-	struct wb_err ended = WB_ERR_INIT;
+	struct pair *p = arg;
 
 	assert_int_equal(n, 2);
-	assert_true(nodes[0]->content.size > nodes[1]->content.size);
-	wait->grows(wait->arg, nodes[0], g);
-	wb_growing_reach(g, nodes[0]->content.size);
-	nodes[0]->content.path = wb_strdup(paths[0]);
-	assert_ok(wait->arrived(wait->arg, nodes[0], err), err);
-	wb_growing_end(g, true);
-	wb_growing_unref(g);
-	for (int i = 0; i < 20 && !wait->goes_on(wait->arg, &ended); i++)
-		usleep(10000);
-	nodes[1]->content.path = wb_strdup(paths[1]);
-	return wait->arrived(wait->arg, nodes[1], err);
+	arrive(p, nodes, 0, wait, begin(nodes, 0, p->paths[0], wait));
+	give_time(wait);
+	arrive(p, nodes, 1, wait, NULL);
+	return 0;
 }
 
 static void test_a_layer_waits_for_each_of_its_files(void **state)
 {
-	struct fixture *f = *state;
-	struct wb_pack_opts opts = {.jobs = 2, .supply = bring_one_by_one};
-	WB_AUTO(wb_tree_release) struct wb_tree t = WB_TREE_INIT;
-	WB_AUTO(wb_layer_plan_release) struct wb_layer_plan plan = WB_LAYER_PLAN_INIT;
-	WB_AUTO(wb_layers_release) struct wb_layers layers = WB_LAYERS_INIT;
-	const struct wb_layer_limits limits = {0};
-	struct wb_err err = WB_ERR_INIT;
-	char *paths[2];
-	size_t entries = 0;
+	struct pair p;
 
-	wb_tree_group(&t, "data", "/app/data");
-	for (unsigned i = 0; i < 2; i++) {
-		struct wb_content c;
-		wb_autofree char *name = wb_asprintf("app/data/%u", i);
+	pair_init(&p, *state, (const size_t[]){3u << 20, 5});
+	pair_pack(&p, bring_one_by_one);
+}
 
-		make_file(f, &c, i ? "b" : "a", i ? 5 : 3u << 20, FILL_TEXT, i);
-		assert_ok(wb_content_hash(&c.digest, NULL, &c, &err), &err);
-		c.digest_known = c.immutable = true;
-		paths[i] = wb_steal(c.path);
-		assert_ok(wb_tree_add_file(&t, 0, name, 0644, &c, &err), &err);
-	}
-	opts.hook_arg = paths;
-	assert_ok(wb_tree_finish(&t, 1, &err), &err);
-	assert_ok(wb_codec_parse(&opts.codec, "zstd", 0, &err), &err);
-	wb_layer_plan_make(&plan, &t, &limits);
-	assert_int_equal(plan.layers.n, 1);
-	assert_ok(wb_pack(&layers, &plan, &opts, f->store, &err), &err);
-	check_blob(f, &layers.list.items[0], &t, &entries);
-	assert_int_equal(entries, 2);
-	free(paths[0]);
-	free(paths[1]);
+/* Both grow; the one that is read first is the last to come, and other bytes come first. */
+static int bring_wrong_first(void *arg, struct wb_node *const *nodes, size_t n,
+	const struct wb_pack_wait *wait, struct wb_err *err)
+{
+	struct pair *p = arg;
+	struct wb_growing *last = begin(nodes, 1, p->paths[1], wait);
+	wb_autoclose int fd = open(p->paths[0], O_RDWR | O_CLOEXEC);
+	char first;
+
+	assert_int_equal(n, 2);
+	assert_int_equal(pread(fd, &first, 1, 0), 1);
+	assert_int_equal(pwrite(fd, "?", 1, 0), 1);
+	struct wb_growing *g = begin(nodes, 0, p->paths[0], wait);
+
+	arrive(p, nodes, 1, wait, last);
+	give_time(wait);
+	wb_growing_restart(g);
+	assert_int_equal(pwrite(fd, &first, 1, 0), 1);
+	wb_growing_reach(g, nodes[0]->content.size);
+	arrive(p, nodes, 0, wait, g);
+	return 0;
+}
+
+static void test_a_layer_is_of_files_that_were_all_found_good(void **state)
+{
+	struct pair p;
+
+	pair_init(&p, *state, (const size_t[]){(3u << 20) + 1, 3u << 20});
+	pair_pack(&p, bring_wrong_first);
 }
 
 int main(void)
@@ -682,6 +758,8 @@ int main(void)
 			test_what_never_arrives_whole_is_no_layer, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_layer_waits_for_each_of_its_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_layer_is_of_files_that_were_all_found_good, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("layers/pack", tests, NULL, NULL);
