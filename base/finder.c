@@ -64,14 +64,6 @@ void wb_finder_free(struct wb_finder *f)
 	free(f);
 }
 
-bool wb_finder_empty(const struct wb_finder *f)
-{
-	for (size_t i = 0; i < WB_ARRAY_LEN(f->tables); i++)
-		if (f->tables[i])
-			return false;
-	return true;
-}
-
 static inline uint32_t gram_at(const char *p)
 {
 	uint32_t v;

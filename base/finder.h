@@ -21,7 +21,6 @@ struct wb_finder *wb_finder_new(void);
 void wb_finder_free(struct wb_finder *f);
 /* Borrows both for as long as the finder lives. */
 void wb_finder_add(struct wb_finder *f, const char *text, size_t n, const char *name);
-bool wb_finder_empty(const struct wb_finder *f);
 /* Is one of the texts in p[0..n)? *at is the offset of what was sought of it. */
 bool wb_finder_scan(
 	size_t *at, const char **name, const struct wb_finder *f, const void *p, size_t n);

@@ -154,7 +154,6 @@ const struct wb_http_response *wb_http_response(const struct wb_http_req *req);
 const char *wb_http_header(const struct wb_http_req *req, const char *name);
 /* The i-th (0-based) header of that name: WWW-Authenticate and Link may come several times. */
 const char *wb_http_header_nth(const struct wb_http_req *req, const char *name, unsigned i);
-void *wb_http_arg(const struct wb_http_req *req);
 
 /* One request, to its end; *out keeps the response (release it). Transport errors are errors; an
  * HTTP status of 400 or more is not: see wb_http_status_err(). */

@@ -566,8 +566,3 @@ const char *wb_http_header(const struct wb_http_req *req, const char *name)
 {
 	return wb_http_header_nth(req, name, 0);
 }
-
-void *wb_http_arg(const struct wb_http_req *req)
-{
-	return req->p.arg;
-}

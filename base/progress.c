@@ -383,14 +383,6 @@ void wb_item_set_to(void *item, uint64_t done)
 	wb_item_set(item, done);
 }
 
-void wb_item_add(struct wb_item *i, uint64_t bytes)
-{
-	if (!i)
-		return;
-	atomic_fetch_add(&i->done, bytes);
-	atomic_fetch_add(&i->step->done, bytes);
-}
-
 void wb_item_end(struct wb_item *i)
 {
 	if (!i)

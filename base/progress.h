@@ -65,7 +65,6 @@ int wb_step_end(struct wb_step *s, int rc, const struct wb_err *err);
 struct wb_item *wb_item_begin(struct wb_step *s, uint64_t total, const char *fmt, ...)
 	WB_PRINTF(3, 4);
 void wb_item_set(struct wb_item *i, uint64_t done); /* may go back (a retry) */
-void wb_item_add(struct wb_item *i, uint64_t bytes);
 /* In the form of wb_put_opts.progress. */
 void wb_item_set_to(void *item, uint64_t done);
 /* Ends and frees it; what it had done stays in the step's count. */

@@ -2,7 +2,7 @@
  * builds.
  *
  *   DIR/blobs/sha256/<hex>   committed content (mode 0444): fetched files and packed layers
- *   DIR/parts/<key>.part     interrupted downloads with what is known of them (.json)
+ *   DIR/parts/<key>.part     interrupted downloads with what of them is there (.part.log)
  *   DIR/index/<kind>/<key>   small records by a hashed key, replaced atomically
  *   DIR/locks/…              per-key locks; DIR/lock is held shared by users, exclusive by prune
  *   DIR/version              "1"

@@ -71,9 +71,4 @@ int wb_gateway_return(struct wb_gateway *g, const struct wb_gateway_result *resu
 int wb_gateway_return_error(struct wb_gateway *g, const struct wb_llb *l, const struct wb_err *what,
 	const unsigned *lines, size_t n_lines, struct wb_err *err);
 
-static inline void wb_gateway_freep(struct wb_gateway **g)
-{
-	wb_gateway_free(*g);
-}
-
 #endif

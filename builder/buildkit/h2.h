@@ -44,9 +44,4 @@ void wb_h2_status_release(struct wb_h2_status *s);
 int wb_h2_call(struct wb_h2_status *status, struct wb_buf *out, struct wb_h2 *h, const char *path,
 	const struct wb_wire *request, struct wb_err *err);
 
-static inline void wb_h2_freep(struct wb_h2 **h)
-{
-	wb_h2_free(*h);
-}
-
 #endif

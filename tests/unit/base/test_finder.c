@@ -46,10 +46,8 @@ static void texts_of_all_lengths_are_sought_together(void **state)
 	const char *name;
 	size_t at;
 
-	assert_true(wb_finder_empty(f));
 	for (size_t i = 0; i < WB_ARRAY_LEN(texts); i++)
 		wb_finder_add(f, texts[i], strlen(texts[i]), texts[i]);
-	assert_false(wb_finder_empty(f));
 	for (size_t i = 0; i < WB_ARRAY_LEN(texts); i++) {
 		memset(data, '-', sizeof(data));
 		memcpy(data + 101, texts[i], strlen(texts[i]));
@@ -68,7 +66,6 @@ static void what_is_too_short_or_too_long(void **state)
 	size_t at;
 
 	wb_finder_add(f, "1234567", 7, "short");
-	assert_true(wb_finder_empty(f));
 	assert_false(wb_finder_scan(&at, &name, f, "1234567", 7));
 	assert_false(wb_finder_scan(&at, &name, f, "", 0));
 	for (size_t i = 0; i < sizeof(text); i++)

@@ -74,7 +74,6 @@ static void nothing_works_without_a_display(void **state)
 	wb_step_detail(s, "%d", 1);
 	wb_step_cached(s);
 	wb_item_set(i, 1);
-	wb_item_add(i, 1);
 	wb_item_end(i);
 	assert_int_equal(wb_step_end(s, 0, &err), 0);
 	assert_int_equal(wb_step_end(s, -1, &err), -1);
@@ -313,8 +312,8 @@ static void *work(void *arg)
 		for (int k = 0; k < 20; k++) {
 			struct wb_item *i = wb_item_begin(s, 1000, "item %d", k);
 
-			for (int b = 0; b < 10; b++)
-				wb_item_add(i, 100);
+			for (unsigned b = 1; b <= 10; b++)
+				wb_item_set(i, 100 * b);
 			wb_step_detail(s, "%d", k);
 			wb_item_end(i);
 		}
