@@ -208,7 +208,7 @@ static inline void httpd_stop(struct httpd *s)
 	shutdown(s->fd, SHUT_RDWR);
 	pthread_join(s->thread, NULL);
 	close(s->fd);
-	for (int i = 0; i < 5000 && atomic_load(&s->live); i++)
+	for (int i = 0; i < 60000 && atomic_load(&s->live); i++)
 		usleep(1000);
 }
 

@@ -270,7 +270,9 @@ static void test_faults(void **state)
 	assert_err(get(&r, w, "/bad-chunk", &p, &err), &err, WB_ERR_NET);
 	assert_err(get(&r, w, "/cut-chunk", &p, &err), &err, WB_ERR_NET);
 	assert_err(get(&r, w, "/close", &p, &err), &err, WB_ERR_NET);
+	p.stall_s = 1;
 	assert_err(get(&r, w, "/stall", &p, &err), &err, WB_ERR_NET);
+	p.stall_s = 0;
 	assert_err(get(&r, w, "/huge-head", &p, &err), &err, WB_ERR_LIMIT);
 	assert_contains(err.text, "response header block");
 	p.body_limit = 4;

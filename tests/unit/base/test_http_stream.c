@@ -190,30 +190,52 @@ static void test_free_with_open_requests(void **state)
 	assert_false(s.done);
 }
 
-static void test_rate_limit(void **state)
+static double seconds(void)
 {
-	struct world *w = *state;
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Seconds that 3 MiB take at 6 MiB/s. */
+static double limited_run(struct world *w)
+{
 	struct wb_err err = WB_ERR_INIT;
 	struct wb_http_opts o = {.rate_limit = 6u << 20};
 	struct wb_http *h = wb_http_new(&o, &err);
 	struct stream s[3] = {0};
-	struct timespec a, b;
+	double began = seconds();
 
-	clock_gettime(CLOCK_MONOTONIC, &a);
-	for (size_t i = 0; i < WB_ARRAY_LEN(s); i++)
+	for (size_t i = 0; i < WB_ARRAY_LEN(s); i++) {
+		s[i].base = BIG - (1 << 20);
 		stream_start(&s[i], w, h, "/big");
+	}
 	assert_ok(wb_http_run(h, false, 0, NULL, &err), &err);
-	clock_gettime(CLOCK_MONOTONIC, &b);
-	wb_http_free(h);
-	double t = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
+	double took = seconds() - began;
 
+	wb_http_free(h);
 	for (size_t i = 0; i < WB_ARRAY_LEN(s); i++)
-		assert_true(s[i].got == BIG && !s[i].wrong);
-	/* 9 MiB at 6 MiB/s; under ThreadSanitizer the time is not the limiter's alone */
-	assert_true(t > 1.1);
-#ifndef __SANITIZE_THREAD__
-	assert_true(t < 3.0);
+		assert_true(s[i].got == 1 << 20 && !s[i].wrong);
+	return took;
+}
+
+/* Never faster; and not slower, but for what else the machine has to do, which one run of some has
+ * no share in. Under ThreadSanitizer all have. */
+static void test_rate_limit(void **state)
+{
+	bool in_time = false;
+
+	for (int i = 0; i < 40 && !in_time; i++) {
+		double took = limited_run(*state);
+
+		assert_true(took > 0.35); /* what a tenth of a second lets through is free */
+		in_time = took < 1.0;
+#ifdef __SANITIZE_THREAD__
+		in_time = true;
 #endif
+	}
+	assert_true(in_time);
 }
 
 static void test_perform_among_others(void **state)
@@ -221,33 +243,45 @@ static void test_perform_among_others(void **state)
 	struct world *w = *state;
 	struct wb_err err = WB_ERR_INIT;
 	WB_AUTO(wb_http_result_release) struct wb_http_result r = WB_HTTP_RESULT_INIT;
-	struct stream s[40] = {0};
+	struct stream s[40] = {0}, stalled[16] = {0};
 
+	/* as many as there may be connections: none ends by itself */
+	for (size_t i = 0; i < WB_ARRAY_LEN(stalled); i++)
+		stream_start(&stalled[i], w, w->h, "/stall");
 	for (size_t i = 0; i < WB_ARRAY_LEN(s); i++)
 		stream_start(&s[i], w, w->h, "/big");
 	assert_ok(get(&r, w, "/echo", NULL, &err), &err);
 	assert_string_equal(r.response.body.data, "hello");
-	assert_false(s[WB_ARRAY_LEN(s) - 1].done); /* it did not wait for its turn */
+	assert_false(stalled[0].done);
+	assert_false(s[0].done); /* it did not wait for its turn */
+	for (size_t i = 0; i < WB_ARRAY_LEN(stalled); i++)
+		wb_http_abort(stalled[i].req);
 	assert_ok(wb_http_run(w->h, false, 0, NULL, &err), &err);
-	assert_true(s[WB_ARRAY_LEN(s) - 1].done);
+	for (size_t i = 0; i < WB_ARRAY_LEN(s); i++)
+		assert_true(s[i].done && s[i].got == BIG);
 }
 
+/* A wait of 240 ms ends at once; not each time, as others want the processor too. Without the
+ * wake-up one in four or five is that short, when a timer of libcurl's runs out. */
 static void test_wakeup(void **state)
 {
 	struct world *w = *state;
 	struct wb_err err = WB_ERR_INIT;
-	struct timespec a, b;
 	struct stream s = {0};
-	unsigned left;
+	unsigned left, quick = 0;
 
 	stream_start(&s, w, w->h, "/stall");
 	while (!s.got)
 		assert_ok(wb_http_run(w->h, true, 100, &left, &err), &err);
-	clock_gettime(CLOCK_MONOTONIC, &a);
-	wb_http_wakeup(w->h);
-	assert_ok(wb_http_run(w->h, true, 240, &left, &err), &err);
-	clock_gettime(CLOCK_MONOTONIC, &b);
-	assert_true((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < 150);
+	for (int i = 0; i < 20; i++) {
+		double began = seconds();
+
+		wb_http_wakeup(w->h);
+		assert_ok(wb_http_run(w->h, true, 240, &left, &err), &err);
+		assert_false(s.done);
+		quick += seconds() - began < 0.15;
+	}
+	assert_true(quick > 10);
 	wb_http_abort(s.req);
 	assert_ok(wb_http_run(w->h, false, 0, NULL, &err), &err);
 }
