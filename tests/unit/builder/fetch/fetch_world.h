@@ -2,7 +2,9 @@
 #ifndef WB_TESTS_UNIT_FETCH_WORLD_H
 #define WB_TESTS_UNIT_FETCH_WORLD_H
 
+#include <endian.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -23,6 +25,9 @@ struct world {
 	struct wb_fetch_item items[16];
 	size_t n;
 	unsigned connections;
+	unsigned stall_s; /* a second where a test is about stalls: a machine may have them too */
+	uint64_t dies_at; /* the process ends by SIGKILL when its part's log tells of so many bytes
+	                   */
 	struct wb_digest big, mid;
 };
 
@@ -94,6 +99,45 @@ static inline void world_fresh(struct world *w)
 	hubstub_tell(&w->hub, "set", "{\"url_ttl\":3600,\"rate\":0}");
 	w->log.text[0] = '\0';
 	w->connections = 0;
+	w->stall_s = 0;
+}
+
+/* The one file of the store that the pattern names, opened; -1 where there is none. */
+static inline int world_open(struct world *w, const char *pattern)
+{
+	wb_autofree char *path = wb_asprintf("%s/store/parts/%s", w->dir, pattern);
+	glob_t found;
+	int fd = -1;
+
+	if (glob(path, 0, NULL, &found) == 0)
+		fd = open(found.gl_pathv[0], O_RDWR | O_CLOEXEC);
+	globfree(&found);
+	return fd;
+}
+
+/* How many bytes of a file the log of its part says are there (builder/fetch/part.c): a header,
+ * then start, end and check of each range. */
+static inline uint64_t world_logged(struct world *w)
+{
+	wb_autoclose int fd = world_open(w, "*.log");
+	uint64_t record[3], sum = 0;
+
+	for (off_t at = 18 + 32; pread(fd, record, sizeof(record), at) == sizeof(record);
+		at += (off_t)sizeof(record)) {
+		uint64_t start = le64toh(record[0]), end = le64toh(record[1]);
+
+		sum += start < end && end <= BIG ? end - start : 0; /* else a mark */
+	}
+	return sum;
+}
+
+static inline int world_goes_on(void *arg, struct wb_err *err)
+{
+	struct world *w = arg;
+
+	if (w->dies_at && world_logged(w) >= w->dies_at)
+		raise(SIGKILL);
+	return 0;
 }
 
 static inline int world_items(struct world *w, struct wb_remote *r, struct wb_listing *l,
@@ -112,7 +156,7 @@ static inline int world_items(struct world *w, struct wb_remote *r, struct wb_li
 /* Lists and fetches; `only` one path, or NULL. */
 static inline int world_fetch(struct world *w, const char *only, struct wb_err *err)
 {
-	struct wb_http_opts ho = {.backoff_unit_s = 0.01, .stall_s = 1};
+	struct wb_http_opts ho = {.backoff_unit_s = 0.01, .stall_s = w->stall_s};
 	struct wb_http *http = wb_http_new(&ho, err);
 	wb_autofree char *dir = wb_asprintf("%s/store", w->dir);
 	struct wb_store *store = wb_store_open(dir, err);
@@ -122,7 +166,11 @@ static inline int world_fetch(struct world *w, const char *only, struct wb_err *
 	struct wb_remote_opts ro = {.http = http};
 	struct wb_remote *r = wb_remote_open(&src, &ro, err);
 	struct wb_listing l = WB_LISTING_INIT;
-	struct wb_fetch_opts fo = {.http = http, .store = store, .connections = w->connections};
+	struct wb_fetch_opts fo = {.http = http,
+		.store = store,
+		.connections = w->connections,
+		.goes_on = world_goes_on,
+		.arg = w};
 	int rc = world_items(w, r, &l, only, err);
 
 	if (rc == 0)

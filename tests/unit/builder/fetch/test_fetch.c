@@ -69,6 +69,7 @@ static void test_survives_faults(void **state)
 
 	for (size_t i = 0; i < WB_ARRAY_LEN(kinds); i++) {
 		world_fresh(w);
+		w->stall_s = 1;
 		fault(w, kinds[i]);
 		assert_ok(world_fetch(w, "big.safetensors", &err), &err);
 		assert_true(world_has(w, &w->big));
@@ -80,6 +81,7 @@ static void test_survives_faults(void **state)
 			"{\"on\":\"hub\",\"match\":\"resolve\"%s", strchr(kinds[i], ','));
 
 		world_fresh(w);
+		w->stall_s = 1;
 		fault(w, on_hub);
 		assert_ok(world_fetch(w, NULL, &err), &err);
 		assert_true(world_has(w, &w->mid));
@@ -161,48 +163,67 @@ static bool asked_within(struct world *w)
 }
 
 /* One slow connection among fast ones: they take over most of what it was to bring, and no byte is
- * taken twice. */
+ * taken twice. Where the fast ones are slow too, as the machine has other work, it must be slower.
+ */
 static void test_slow_connection(void **state)
 {
+	static const unsigned rates[] = {1500000, 400000, 100000};
 	struct world *w = *state;
 	struct wb_err err = WB_ERR_INIT;
+	bool taken_over = false;
 
-	world_fresh(w);
-	w->connections = 4;
-	fault(w, "{\"match\":\".\",\"kind\":\"slow\",\"rate\":1500000,\"times\":1}");
-	assert_ok(world_fetch(w, "big.safetensors", &err), &err);
-	assert_true(world_has(w, &w->big));
-	assert_true(asked_within(w));
-	assert_int_equal(w->total.transferred, BIG);
+	for (size_t i = 0; i < WB_ARRAY_LEN(rates) && !taken_over; i++) {
+		wb_autofree char *slow = wb_asprintf(
+			"{\"match\":\".\",\"kind\":\"slow\",\"rate\":%u,\"times\":1}", rates[i]);
+
+		world_fresh(w);
+		w->connections = 4;
+		fault(w, slow);
+		assert_ok(world_fetch(w, "big.safetensors", &err), &err);
+		assert_true(world_has(w, &w->big));
+		assert_int_equal(w->total.transferred, BIG);
+		taken_over = asked_within(w);
+	}
+	assert_true(taken_over);
 }
 
+/* Long before the file is there. A busy machine may be too slow to use an address before its end,
+ * again and again: then addresses last longer, and the file takes as much longer. */
 static void test_signed_addresses_run_out(void **state)
 {
+	static const double seconds[] = {0.3, 1, 3, 9};
 	struct world *w = *state;
 	struct wb_err err = WB_ERR_INIT;
+	int rc = -1;
 
-	world_fresh(w);
-	hubstub_tell(&w->hub, "set", "{\"url_ttl\":0.3,\"rate\":8000000}");
-	assert_ok(world_fetch(w, "big.safetensors", &err), &err);
+	for (size_t i = 0; i < WB_ARRAY_LEN(seconds) && rc; i++) {
+		wb_autofree char *set = wb_asprintf(
+			"{\"url_ttl\":%g,\"rate\":%d}", seconds[i], (int)(2400000 / seconds[i]));
+
+		world_fresh(w);
+		hubstub_tell(&w->hub, "set", set);
+		rc = world_fetch(w, "big.safetensors", &err);
+	}
+	assert_ok(rc, &err);
 	assert_true(world_has(w, &w->big));
 }
 
-/* A run that is killed leaves what it had; the next asks for the rest. */
-static void killed_run(struct world *w, unsigned after_ms)
+/* A run that is killed when it has written so many bytes leaves them; the next asks for the rest.
+ */
+static void killed_run(struct world *w, uint64_t bytes)
 {
+	int status;
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		struct wb_err err = WB_ERR_INIT;
 
 		wb_log_set_sink(NULL, NULL);
+		w->dies_at = world_logged(w) + bytes;
 		_exit(world_fetch(w, "big.safetensors", &err) ? 1 : 0);
 	}
-	struct timespec ts = {.tv_nsec = (long)after_ms * 1000000};
-
-	nanosleep(&ts, NULL);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 static void test_continues_after_kill(void **state)
@@ -211,14 +232,14 @@ static void test_continues_after_kill(void **state)
 	struct wb_err err = WB_ERR_INIT;
 
 	world_fresh(w);
-	hubstub_tell(&w->hub, "set", "{\"rate\":2000000}");
+	hubstub_tell(&w->hub, "set", "{\"rate\":500000}");
 	for (unsigned i = 0; i < 5; i++)
-		killed_run(w, 300 + 77 * i);
+		killed_run(w, 2200000 + 77777 * i);
 	assert_false(world_has(w, &w->big));
 	hubstub_tell(&w->hub, "set", "{\"rate\":0}");
 	assert_ok(world_fetch(w, "big.safetensors", &err), &err);
 	assert_true(world_has(w, &w->big));
-	assert_true(w->total.transferred < BIG - (10u << 20));
+	assert_true(w->total.transferred <= BIG - 5 * 2200000);
 	world_check_states(w, &w->big, BIG);
 	assert_int_equal(world_parts(w), 0);
 }
@@ -230,14 +251,15 @@ static void test_damaged_part(void **state)
 	struct wb_err err = WB_ERR_INIT;
 
 	world_fresh(w);
-	hubstub_tell(&w->hub, "set", "{\"rate\":8000000}");
-	killed_run(w, 500);
+	hubstub_tell(&w->hub, "set", "{\"rate\":1000000}");
+	killed_run(w, 2000000);
 	hubstub_tell(&w->hub, "set", "{\"rate\":0}");
-	wb_autofree char *cmd = wb_asprintf("for f in %s/store/parts/*.part; do printf x | dd "
-					    "of=$f bs=1 seek=1000 conv=notrunc 2>/dev/null; done",
-		w->dir);
+	wb_autoclose int fd = world_open(w, "*.part");
+	struct stat st;
 
-	assert_int_equal(system(cmd), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	for (off_t at = 1000; at < st.st_size; at += 32768) /* some of it is there, by the log */
+		assert_int_equal(pwrite(fd, "damaged", 7, at), 7);
 	assert_ok(world_fetch(w, "big.safetensors", &err), &err);
 	assert_true(world_has(w, &w->big));
 	world_check_states(w, &w->big, BIG);
@@ -253,8 +275,8 @@ static void test_damaged_log(void **state)
 
 	for (size_t i = 0; i < WB_ARRAY_LEN(damage); i++) {
 		world_fresh(w);
-		hubstub_tell(&w->hub, "set", "{\"rate\":8000000}");
-		killed_run(w, 400);
+		hubstub_tell(&w->hub, "set", "{\"rate\":1000000}");
+		killed_run(w, 1000000);
 		hubstub_tell(&w->hub, "set", "{\"rate\":0}");
 		wb_autofree char *cmd = wb_asprintf(
 			"for f in %s/store/parts/*.log; do %s; done", w->dir, damage[i]);

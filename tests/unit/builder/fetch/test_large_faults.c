@@ -64,6 +64,7 @@ static void test_all_kinds(void **state)
 
 	world_fresh(w);
 	w->connections = 4;
+	w->stall_s = 1;
 	fault(w, 2, "\"kind\":\"reset\",\"after\":900000,\"times\":2");
 	fault(w, 3, "\"kind\":\"stall\",\"after\":700000,\"times\":1");
 	fault(w, 4, "\"kind\":\"truncate\",\"after\":1234567,\"times\":2");

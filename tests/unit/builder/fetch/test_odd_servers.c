@@ -168,7 +168,7 @@ static bool handle(int fd, const struct httpd_request *r, void *arg)
 static int setup(void **state)
 {
 	struct place *p = wb_zalloc(sizeof(*p));
-	struct wb_http_opts o = {.backoff_unit_s = 0.01, .stall_s = 2, .retries = 4};
+	struct wb_http_opts o = {.backoff_unit_s = 0.01, .retries = 4};
 	struct wb_err err = WB_ERR_INIT;
 	uint32_t x = 1;
 
