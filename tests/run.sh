@@ -64,7 +64,7 @@ unit() {
 	build "$preset" || return
 	say "unit tests, preset $preset"
 	rm -f "$dir/LastTest.log"
-	ctest --preset "$preset" -j "$jobs" --timeout 300 >"$work/ctest.log" 2>&1 ||
+	ctest --preset "$preset" -j "$jobs" --timeout 600 >"$work/ctest.log" 2>&1 ||
 		grep -vE '^ *[0-9]+/[0-9]+ .* Passed|^ *Start ' "$work/ctest.log"
 	python3 tests/lib/ctest_cases.py "$preset" "$dir/LastTest.log" >"$work/cases.log"
 	cat "$work/cases.log" >>"$log"

@@ -507,7 +507,7 @@ static int bring(void *arg, struct wb_node *const *nodes, size_t n, const struct
 		}
 	}
 	/* The layer grows although nobody has said that the file is good. */
-	for (int i = 0; i < 1000 && !a->early; i++) {
+	for (int i = 0; i < 20000 && !a->early; i++) {
 		usleep(10000);
 		look_at_layer(a);
 	}

@@ -247,17 +247,18 @@ static void digest_layer(struct wb_digest *out, const struct wb_planned_layer *l
 /* Layers of b that a does not have. */
 static size_t count_new(const struct wb_layer_plan *a, const struct wb_layer_plan *b)
 {
+	wb_autofree struct wb_digest *have = wb_calloc(a->layers.n, sizeof(*have));
 	size_t n = 0;
 
+	for (size_t i = 0; i < a->layers.n; i++)
+		digest_layer(&have[i], &a->layers.items[i]);
 	wb_vec_foreach (y, &b->layers) {
-		struct wb_digest want, have;
+		struct wb_digest want;
 		bool found = false;
 
 		digest_layer(&want, y);
-		wb_vec_foreach (x, &a->layers) {
-			digest_layer(&have, x);
-			found |= wb_digest_equal(&want, &have);
-		}
+		for (size_t i = 0; i < a->layers.n; i++)
+			found |= wb_digest_equal(&want, &have[i]);
 		n += !found;
 	}
 	return n;

@@ -468,7 +468,8 @@ static void *truncate_soon(void *arg)
 	return NULL;
 }
 
-/* Bytes that are looked at in place and vanish meanwhile are a finding, not the end. */
+/* Bytes that are looked at in place and vanish meanwhile are a finding, not the end. A busy machine
+ * does not always let them vanish in time. */
 static void test_truncated_while_read(void **state)
 {
 	struct fixture *f = *state;
@@ -481,7 +482,7 @@ static void test_truncated_while_read(void **state)
 	add_source(f, "/app/data");
 	add_file(f, "app/data/zeros", zeros, size);
 	f->o.extra = false;
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 4 || (!found && i < 100); i++) {
 		pthread_t thread;
 
 		put(f, "app/data/zeros", zeros, size);
