@@ -12,11 +12,12 @@ Control (POST JSON, on either port):
     /-/commit  {"id": "o/n", "type": "models", "revision": "main", "tags": [], "private": false,
                 "gated": false, "files": {PATH: {"text"|"base64"|"file"|"zeros": …, "lfs": bool}}}
     /-/set     {"page": 1000, "url_ttl": 3600, "rate": bytes/s for each connection, "tokens": {…},
-                "quota": n: requests until 429, "window": seconds}
+                "quota": n: requests until 429, "window": seconds,
+                "hold": bytes of files that go out in all; then nothing until it is more, or null}
     /-/fault   {"match": REGEX, "on": "hub"|"cdn", "kind": reset|stall|status|truncate|corrupt|
                 lie|expire|delay|slow, "after": bytes, "times": n, "status": 503, "headers": {}, "skip": n,
                 "rate": bytes/s of a slow one}
-    /-/clear   forgets faults and the log
+    /-/clear   forgets faults, the log and what was sent
 GET /-/log gives the requests so far, /-/sent the bytes of files that went out, /-/faults those that
 did not happen yet.
 """
@@ -37,7 +38,10 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import stub
+
 KEY = secrets.token_bytes(16)
+UNREAD_MAX = 32 << 10  # so much of what goes out at a limited rate may wait in the kernel
 LFS_NAMES = (".safetensors", ".bin", ".gguf", ".pt", ".onnx", ".h5")
 
 
@@ -78,11 +82,12 @@ class Repo:
 class State:
     def __init__(self):
         self.lock = threading.Lock()
+        self.released = threading.Condition(self.lock)
         self.repos, self.by_digest, self.faults, self.log = {}, {}, [], []
         self.set = {"page": 1000, "url_ttl": 3600, "rate": 0, "tokens": {}, "quota": None,
-                    "window": 2}
+                    "window": 2, "hold": None}
         self.window_start, self.used = 0.0, 0
-        self.sent = 0
+        self.sent = self.taken = 0
 
     def commit(self, spec):
         repo = self.repos.setdefault((spec.get("type", "models"), spec["id"]), Repo())
@@ -113,6 +118,26 @@ class State:
                     f["times"] = f.get("times", 1) - 1
                     return f
         return None
+
+    def configure(self, spec):
+        with self.lock:
+            self.set.update(spec)
+            self.released.notify_all()
+
+    def clear(self):
+        with self.lock:
+            self.faults, self.log, self.sent, self.taken = [], [], 0, 0
+            self.released.notify_all()
+
+    def take(self, n):
+        """How many of n bytes may go out now; waits for one."""
+        with self.lock:
+            while self.set["hold"] is not None and self.taken >= self.set["hold"]:
+                self.released.wait()
+            if self.set["hold"] is not None:
+                n = min(n, self.set["hold"] - self.taken)
+            self.taken += n
+            return n
 
     def over_quota(self):
         """Seconds to wait, or None."""
@@ -171,15 +196,14 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/-/commit":
             self.reply(200, state.commit(spec))
         elif self.path == "/-/set":
-            state.set.update(spec)
+            state.configure(spec)
             self.reply(200, state.set)
         elif self.path == "/-/fault":
             with state.lock:
                 state.faults.append(spec)
             self.reply(200, {})
         elif self.path == "/-/clear":
-            with state.lock:
-                state.faults, state.log, state.sent = [], [], 0
+            state.clear()
             self.reply(200, {})
         else:
             self.note()
@@ -401,30 +425,40 @@ class Handler(BaseHTTPRequestHandler):
             end += min(lie, 0)
         self.send_bytes(content, start, end, fault, kind)
 
+    def send_piece(self, data, in_file, at, rate):
+        """The bytes at that place of a file, or as many of them as may and do go out -> how many."""
+        n, went = self.state.take(len(data)), 0
+        try:
+            if rate:
+                stub.wait_until_read(self.connection, UNREAD_MAX)
+            stub.still_there(self.connection)
+            if in_file:
+                with open(in_file, "rb") as f:
+                    went = os.sendfile(self.connection.fileno(), f.fileno(), at, n)
+            else:
+                self.connection.sendall(data[:n])
+                went = n
+        finally:
+            with self.state.lock:
+                self.state.sent += went
+                self.state.taken -= n - went
+        return went
+
     def send_bytes(self, content, start, end, fault, kind):
         after = start + fault.get("after", 0) if fault else None
         stop = min(end, after) if kind in ("reset", "stall", "truncate") else end
         rate = fault["rate"] if kind == "slow" else self.state.set["rate"]
-        began, sent, at = time.monotonic(), 0, start
+        at, began = start, time.monotonic()
         while at < stop:
-            n = min(stop - at, max(rate // 50, 4096) if rate else 8 << 20)
-            data = memoryview(content.data)[at:at + n]
-            if kind == "corrupt" and at <= after < at + n:
+            data = memoryview(content.data)[at:stop][:max(rate // 100, 4096) if rate else 8 << 20]
+            if kind == "corrupt" and at <= after < at + len(data):
                 data = bytearray(data)
                 data[after - at] ^= 1
-            if content.file and not rate and kind != "corrupt":
-                with open(content.file, "rb") as f:
-                    n = os.sendfile(self.connection.fileno(), f.fileno(), at, n)
-            else:
-                self.connection.sendall(data)
-            at += n
-            sent += n
-            with self.state.lock:
-                self.state.sent += n
+            in_file = content.file if not rate and kind != "corrupt" else None
+            went = self.send_piece(data, in_file, at, rate)
+            at += went
             if rate:
-                ahead = sent / rate - (time.monotonic() - began)
-                if ahead > 0:
-                    time.sleep(ahead)
+                time.sleep(max(0, (at - start) / rate - (time.monotonic() - began)))
         if kind == "reset":
             self.abort()
         elif kind == "stall":
