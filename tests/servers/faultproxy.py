@@ -15,8 +15,11 @@ PATH, where a fault takes one, is a regular expression on method and path ("PATC
   "early_201": true          a PATCH is answered with 201 and its bytes are thrown away (ECR's way)
   "early_put": N             N times a PUT of more than 1 MiB is answered with 201 after half of its
                              body, which is thrown away
+  "hold": N                  no more than N bytes of bodies go through, of all requests since the
+                             proxy began; when N becomes another, what was under way is cut
   "cut_after": N             a request's connection is cut after N bytes of its body
   "cut_seconds": S           or when it lasts longer than S seconds
+  "cut_down": N              or when N bytes of the response's body went out and were read
   "cut_times": N             only so many times
   "lose_session": true       and the registry is told to forget the upload
   "round": N                 what happens only so many times does so anew when N is another
@@ -31,6 +34,8 @@ import socket
 import threading
 import time
 
+import stub
+
 BLOCK = 1 << 18
 
 
@@ -38,6 +43,7 @@ class Stats:
     def __init__(self, path):
         self.path, self.lock = path, threading.Lock()
         self.values = {"cuts": 0, "refused": 0}
+        self.passed = 0
         self.round, self.since = None, {}
         self.save()
 
@@ -190,25 +196,32 @@ class Exchange:
             return
         raise Cut
 
+    def may_pass(self, n):
+        """How many of n bytes of a body may go through; waits for one."""
+        while True:
+            if self.proxy.faults().get("hold") != self.faults["hold"]:
+                raise Cut
+            if self.faults["hold"] > self.stats.passed:
+                return min(n, self.faults["hold"] - self.stats.passed)
+            time.sleep(0.01)
+
     def forward_body(self):
         left, sent, counted = self.length, 0, 0
-        while left > 0:
-            got = self.client.read(left)
-            if not got:
-                self.stats.add("bytes " + self.method, sent - counted)
-                raise Cut
-            self.upstream.sock.sendall(got)
-            left -= len(got)
-            sent += len(got)
-            try:
+        try:
+            while left > 0:
+                got = self.client.read(self.may_pass(left) if "hold" in self.faults else left)
+                if not got:
+                    raise Cut
+                self.stats.passed += len(got)
+                self.upstream.sock.sendall(got)
+                left -= len(got)
+                sent += len(got)
                 self.check_cut(sent)
-            except Cut:
-                self.stats.add("bytes " + self.method, sent - counted)
-                raise
-            if sent - counted > 4 << 20:
-                self.stats.add("bytes " + self.method, sent - counted)
-                counted = sent
-        self.stats.add("bytes " + self.method, sent - counted)
+                if sent - counted > 4 << 20:
+                    self.stats.add("bytes " + self.method, sent - counted)
+                    counted = sent
+        finally:
+            self.stats.add("bytes " + self.method, sent - counted)
 
     def forget_session(self):
         """As a registry that drops an upload when its connection breaks."""
@@ -259,12 +272,14 @@ class Exchange:
             got = self.upstream.read(left)
             if not got:
                 raise Cut
+            # counted first: who has the last byte may look at the counts at once
+            self.stats.add("bytes down", len(got))
             self.client.sock.sendall(got)
             left -= len(got)
             sent += len(got)
-            self.stats.add("bytes down", len(got))
             if "cut_down" in self.faults and sent >= self.faults["cut_down"]:
                 if self.stats.once("cuts", self.faults.get("cut_times")):
+                    stub.wait_until_read(self.client.sock)
                     raise Cut
 
     def forward_chunks(self):

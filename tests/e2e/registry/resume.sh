@@ -52,12 +52,14 @@ kills=0
 RANDOM=7
 while :; do
 	before=$(sent_bytes)
+	# killed once some 4 % to 20 % of the layer have gone out; never much later, because the proxy
+	# holds back what follows
+	want=$((before + size / 100 * (4 + RANDOM % 17)))
+	faults "{\"hold\": $((want + size / 32))}"
 	# slow enough for the kills to hit it in the middle, on a fast machine too
 	"$WBUILD" push --jobs 1 --limit-rate 60MB "oci:$img" "127.0.0.1:$proxy_port/killed:t" \
 		>"$T_TMP/.out" 2>"$T_TMP/.err" &
 	pid=$!
-	# killed once some 4 % to 20 % of the layer have gone out
-	want=$((before + size / 100 * (4 + RANDOM % 17)))
 	while kill -0 "$pid" 2>/dev/null && [ "$(sent_bytes)" -lt "$want" ]; do
 		sleep 0.02
 	done
