@@ -189,7 +189,7 @@ static int give_up(struct wb_upload *u, struct wb_err *err)
 		wb_err_set(err, WB_ERR_NET,
 			"pushing the blob %s: \"%s\" dropped the upload %u times", digest_of(u, &t),
 			u->reg->ref.host, u->restarts);
-	if (!err->hint[0] && u->cut_alike)
+	if (!err->hint[0] && u->cuts_alike > 1 && 2 * u->cuts_alike > u->cuts)
 		wb_err_hint(err,
 			"requests were cut off after %s each time: something on the way limits how "
 			"long one may last, and this registry cannot continue an upload",

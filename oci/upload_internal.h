@@ -30,8 +30,10 @@ struct wb_upload {
 	bool whole;        /* one PUT only, from now on */
 	unsigned failures; /* since something lasting was done */
 	unsigned restarts, refusals;
-	double cut_after;    /* seconds after which the last request broke off, 0: none did */
-	bool cut_alike;      /* and the one before it after about the same time */
+	/* Requests that broke off: the shortest time that one lasted, in seconds, of those over one
+	 * second; how many broke off in all, and how many after that time or little more. */
+	double cut_after;
+	unsigned cuts, cuts_alike;
 	struct wb_err fault; /* the last fault that was not the end yet */
 };
 

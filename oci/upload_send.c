@@ -151,13 +151,19 @@ static int pause_for(struct wb_upload *u, const struct wb_http_result *r, struct
 	return wb_upload_wait(u, asked, err) ? -1 : WB_STEP_CHECK;
 }
 
-/* A network, or a proxy, that ends requests after a fixed time shows by doing so twice. */
+/* A network, or a proxy, that ends requests after a fixed time shows by doing so most times: none
+ * ends sooner, and one may end later where something else was slow. */
 static void note_cut(struct wb_upload *u)
 {
-	double before = u->cut_after;
-
-	u->cut_after = u->took;
-	u->cut_alike = before > 1 && u->took > before * 0.9 && u->took < before * 1.1;
+	u->cuts++;
+	if (u->took <= 1)
+		return;
+	if (u->cuts_alike == 0 || u->took < u->cut_after) {
+		u->cuts_alike = u->cut_after < u->took * 1.1 ? u->cuts_alike + 1 : 1;
+		u->cut_after = u->took;
+	} else if (u->took < u->cut_after * 1.1) {
+		u->cuts_alike++;
+	}
 }
 
 static int pause_after(struct wb_upload *u, const struct wb_err *why, struct wb_err *err)
