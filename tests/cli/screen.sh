@@ -43,7 +43,7 @@ start() {
 	T=(tmux -L "wbuild-screen-$$-$servers" -f /dev/null)
 	t_at_end "${T[*]} kill-server 2>/dev/null"
 	"${T[@]}" new-session -d -x "$columns" -y "$rows" -s s "cd '$T_TMP/m'; echo mark one;
-		env -u CI HF_ENDPOINT=$HUB_URL ${variables[*]} $*; echo status \$?; exec sleep 100"
+		env -u CI HF_ENDPOINT=$HUB_URL ${variables[*]} $*; echo status \$?; exec sleep 1000"
 }
 
 # What is on the screen now, in $screen; the same with wrapped lines joined, in $joined.
@@ -54,32 +54,71 @@ look() {
 	joined=$(sed '1,/^joined:$/d' <<<"$both")
 }
 
+# sees REGEX...: each of them in some line.
 sees() {
+	local one
+
 	look
-	grep -Eq -- "$1" <<<"$screen"
+	for one in "$@"; do
+		grep -Eq -- "$one" <<<"$screen" || return 1
+	done
+}
+
+# hold BYTES: so much of the files comes in all, from now on; and so a build is not over before the
+# test is.
+hold() {
+	curl -sSf --max-time 120 -o /dev/null "$HUB_URL/-/clear" -d '{}'
+	curl -sSf --max-time 120 -o /dev/null "$HUB_URL/-/set" -d "{\"hold\": $1}"
 }
 
 widest() {
 	awk '{ if (length > n) n = length } END { print n + 0 }' <<<"$1"
 }
 
-# The screen holds the first mark and one frame, as wide as the window at most.
-whole() {
+# What is wrong with the screen: it should hold the first mark and one frame, as wide as the window at
+# most.
+faults() {
 	look
-	t_eq "$joined" "$screen" "a wrapped line at $1 columns"
-	t_le "$(widest "$screen")" "$1" 'columns of the widest line'
-	t_eq "$(grep -v '^$' <<<"$screen" | sed -n 1p)" 'mark one' 'first line'
-	t_match "$(grep -v '^$' <<<"$screen" | sed -n 2p)" '^\[\+\] Building [0-9.]+s \([0-9]+/[0-9]+\)$'
-	t_no_match "$(grep -v '^$' <<<"$screen" | sed 1,2d)" '^([^ ]| [^=])'
-	t_eq "$(grep -cE '^ => resolve hf' <<<"$screen")" 3 'sources resolved'
-	t_eq "$(grep -cE '^ => fetch hf' <<<"$screen")" 3 'sources fetched'
-	t_eq "$(grep -c '^ => pack' <<<"$screen")" 1 'pack lines'
+	[ "$joined" = "$screen" ] || echo "a wrapped line at $1 columns"
+	[ "$(widest "$screen")" -le "$1" ] || echo "a line of more than $1 columns"
+	grep -v '^$' <<<"$screen" | awk '
+		NR == 1 && $0 != "mark one" { print "first line" }
+		NR == 2 && !/^\[\+\] Building [0-9.m ]+s \([0-9]+\/[0-9]+\)$/ { print "second line" }
+		NR > 2 && /^([^ ]| [^=])/ { print "a line of no frame" }
+		/^ => resolve hf/ { resolved++ }
+		/^ => fetch hf/ { fetched++ }
+		/^ => pack/ { packed++ }
+		END { if (resolved != 3 || fetched != 3 || packed != 1)
+			print "sources resolved, fetched, pack lines: " resolved " " fetched " " packed }'
 }
 
-# resize COLUMNS ROWS: and the frame in it is drawn anew (a tenth of a second each).
+is_whole() {
+	[ -z "$(faults "$1")" ]
+}
+
+# whole COLUMNS: a frame is drawn anew ten times a second, but a machine may take its time; what a
+# frame leaves behind stays.
+whole() {
+	t_wait 60 is_whole "$1" && return
+	look
+	t_fail "$(faults "$1")" "$screen"
+}
+
+headline() {
+	look
+	grep -m 1 '^\[+\] Building' <<<"$screen"
+}
+
+differs() {
+	[ "$(headline)" != "$1" ]
+}
+
+# resize COLUMNS ROWS: and the frame in it is drawn anew, and once more.
 resize() {
 	"${T[@]}" resize-window -t s -x "$1" -y "$2"
-	sleep 0.6
+	for _ in 1 2; do
+		t_wait 60 differs "$(headline)" || t_fail 'no other frame'
+	done
 	whole "$1"
 }
 
@@ -96,11 +135,12 @@ END
 build=("$WBUILD" build --base scratch --limit-rate 1MB)
 
 t_case 'three sources at 200 columns: bytes, rate and time left of each'
+hold 5000000
 start 200 40 -- "${build[@]}"
-t_wait 10 sees 'eta [0-9]' || t_fail 'no estimate is shown' "$screen"
+t_wait 120 sees '^ => resolve hf://org/one@main  4 files, 2\.0 MB  .* [0-9.]+s$' \
+	'^ => => [0-9] of 4 files  [0-9.]+ [kM]B / [0-9.]+ MB  [0-9.]+ [kM]B/s  eta [0-9.]+s$' ||
+	t_fail 'no estimate is shown' "$screen"
 whole 200
-t_match "$screen" '^ => resolve hf://org/one@main  4 files, 2\.0 MB  .* [0-9.]+s$'
-t_match "$screen" '^ => => [0-9] of 4 files  [0-9.]+ [kM]B / [0-9.]+ MB  [0-9.]+ [kM]B/s  eta [0-9.]+s$'
 
 t_case 'a window that shrinks to 80 columns, and grows again'
 resize 80 40
@@ -109,7 +149,8 @@ resize 80 24
 resize 200 50
 
 t_case 'the finished screen: one frame, the summary, what to type next'
-t_wait 30 sees '^status' || t_fail 'not finished' "$screen"
+hold null
+t_wait 120 sees '^status' || t_fail 'not finished' "$screen"
 all=$("${T[@]}" capture-pane -p -S - -t s | sed 's/ *$//' | grep -v '^$')
 t_match "$screen" '^status 0$'
 t_eq "$(grep -c '^\[+\] Building' <<<"$all")" 1 'frames'
@@ -124,20 +165,27 @@ t_match "$all" '^sha256:[0-9a-f]{64}$'
 t_le "$(widest "$all")" 80 'columns'
 
 t_case 'a quick run draws nothing'
-start 80 24 -- "$WBUILD" build --base scratch
-t_wait 20 sees '^status 0' || t_fail 'not finished' "$screen"
-t_no_match "$screen" '^\[\+\]'
-t_match "$screen" '^wbuild: done in'
+# Frames begin after half a second; on a busy machine not every run takes less.
+for _ in {1..10}; do
+	start 80 24 -- "$WBUILD" build --base scratch
+	t_wait 120 sees '^status 0' || t_fail 'not finished' "$screen"
+	took=$(sed -n 's/^wbuild: done in \(.*\)s$/\1/p' <<<"$screen")
+	[ -n "$took" ] || t_fail 'it does not say how long it took' "$screen"
+	sees '^\[\+\]' || break
+	t_eq "$(awk -v t="$took" 'BEGIN { print t < 0.5 }')" 0 "a frame is drawn in $took s"
+done
+! sees '^\[\+\]' || t_skip 'no run is quick here'
 
 t_case 'colours'
 rm -rf "$WBUILD_CACHE_DIR" "$T_TMP/m/wbuild.lock"
+hold 5000000
 start 80 30 -- "${build[@]}" --limit-rate 3MB
-t_wait 20 sees '^ => resolve hf://org/three' || t_fail 'no frame' "$screen"
+t_wait 120 sees '^ => resolve hf://org/three' || t_fail 'no frame' "$screen"
 t_match "$("${T[@]}" capture-pane -p -e -t s)" $'\e\\[34m'
 
 t_case 'Ctrl-C stops it and says how to go on, below a frame that stays whole'
 "${T[@]}" send-keys -t s C-c
-t_wait 10 sees '^status' || t_fail 'it does not stop' "$screen"
+t_wait 120 sees '^status' || t_fail 'it does not stop' "$screen"
 t_match "$screen" '^status (1|130)$'
 t_eq "$(grep -c '^\[+\] Building' <<<"$screen")" 1 'frames'
 t_match "$screen" 'wbuild: .*(again|continue)'
@@ -146,7 +194,8 @@ t_eq "$(grep -v '^$' <<<"$screen" | sed -n 1,2p)" "$(printf 'mark one\nwbuild: s
 
 t_case 'NO_COLOR, in a window that is narrow from the start'
 rm -rf "$WBUILD_CACHE_DIR" "$T_TMP/m/wbuild.lock"
+hold 5000000
 start 40 30 NO_COLOR=1 -- "${build[@]}"
-t_wait 20 sees '^ => pack' || t_fail 'no frame' "$screen"
+t_wait 120 sees '^ => pack' || t_fail 'no frame' "$screen"
 whole 40
 t_no_match "$("${T[@]}" capture-pane -p -e -t s)" $'\e\\[[0-9]'
