@@ -1,4 +1,5 @@
 #!/bin/bash
+# timeout: 1800
 # cmake --install puts everything where a packager expects it, and the .deb names what it needs.
 . "$(dirname "$0")/../lib.sh"
 

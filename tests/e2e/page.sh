@@ -1,4 +1,5 @@
 #!/bin/bash
+# timeout: 900
 # The page of wbuild inspect --html: the numbers of the JSON, nothing from elsewhere, and no fault
 # that an accessibility checker (axe-core, in headless Chromium) finds, in light and in dark, wide
 # and narrow.
@@ -91,7 +92,7 @@ END
 
 # check WIDTH SCHEME: the findings, as JSON. (SCHEME is Blink's: 0 dark, 1 light.)
 check() {
-	timeout 100 "$chromium" --no-sandbox --disable-gpu --hide-scrollbars \
+	timeout 280 "$chromium" --no-sandbox --disable-gpu --hide-scrollbars \
 		--window-size="$1,900" --blink-settings=preferredColorScheme="$2" \
 		--virtual-time-budget=60000 --dump-dom "file://$T_TMP/checked.html" 2>/dev/null |
 		sed -n 's/.*<title>\({.*}\)<\/title>.*/\1/p' |

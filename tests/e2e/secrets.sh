@@ -64,11 +64,11 @@ seeded=$((seeded + 2))
 # --- servers that say everything back -------------------------------------------------------------
 
 t_bg echo python3 "$T_SRC/tests/servers/echostub.py"
-t_wait 20 grep -q '^echo' "$T_TMP/echo.log" || exit 1
+t_wait 120 grep -q '^echo' "$T_TMP/echo.log" || exit 1
 ECHO=$(sed -n 's/^echo //p' "$T_TMP/echo.log")
 ECHO_HOST=${ECHO#http://}
 mode() {
-	requests=$(curl -sSf --max-time 10 "$ECHO/-/mode/$1")
+	requests=$(curl -sSf --max-time 120 "$ECHO/-/mode/$1")
 }
 
 s=$T_TMP/given
@@ -107,7 +107,7 @@ attempt() {
 			printf '    auth: {auth_method: CUSTOM_SECRET, auth_secret_name: %s}\n' "$secret"
 	} >"$d/config.yaml"
 	echo hello >"$d/data/here.txt"
-	t_run timeout 60 "$WBUILD" build --insecure "${given[@]}" "$@" --metadata-file "$d/metadata.json" \
+	t_run timeout 300 "$WBUILD" build --insecure "${given[@]}" "$@" --metadata-file "$d/metadata.json" \
 		-o "type=oci,tar=false,dest=$d/image" "$d"
 	cp "$T_TMP/.out" "$d/stdout"
 	cp "$T_TMP/.err" "$d/stderr"
@@ -152,7 +152,7 @@ pushing() {
 	rm -rf "$T_TMP/push"
 	mkdir "$T_TMP/push"
 	login "$1"
-	t_run timeout 60 "$WBUILD" build -vv --progress plain "${given[@]}" --push -t "$ECHO_HOST/a/b:c" \
+	t_run timeout 300 "$WBUILD" build -vv --progress plain "${given[@]}" --push -t "$ECHO_HOST/a/b:c" \
 		--metadata-file "$T_TMP/push/metadata.json" "$T_TMP/truss"
 	cp "$T_TMP/.err" "$T_TMP/push/stderr"
 	cp "$T_TMP/.out" "$T_TMP/push/stdout"
@@ -203,7 +203,7 @@ hangs() {
 	mode hang && [ "$requests" -gt "$1" ]
 }
 mode hang
-t_ok t_wait 20 hangs $((requests + 1))
+t_ok t_wait 50 hangs $((requests + 1))
 mkdir "$T_TMP/process"
 cp "/proc/$build_pid/cmdline" "/proc/$build_pid/environ" "$T_TMP/process/"
 t_le 100 "$(stat -c %s "$T_TMP/process/environ")" 'bytes of environment that are there'
@@ -284,10 +284,10 @@ tls_case() {
 	mkdir "$T_TMP/tlstry"
 	printf 'weights:\n  - source: https://127.0.0.1:%s/x.bin\n    mount_location: /m\n' "$tls_port" \
 		>"$T_TMP/tlstry/config.yaml"
-	t_run timeout 60 "$WBUILD" build -o "type=local,dest=$T_TMP/tlstry/out" "$T_TMP/tlstry"
+	t_run timeout 300 "$WBUILD" build -o "type=local,dest=$T_TMP/tlstry/out" "$T_TMP/tlstry"
 	t_rc 1
 	t_match "$err" "$wanted"
-	t_run timeout 60 "$WBUILD" push "oci:$T_TMP/img" "127.0.0.1:$tls_port/a/b:c"
+	t_run timeout 300 "$WBUILD" push "oci:$T_TMP/img" "127.0.0.1:$tls_port/a/b:c"
 	t_rc 1
 	t_match "$err" "$wanted"
 	tls_refused=$((tls_refused + 2))

@@ -26,7 +26,7 @@ containerd_start() {
 		printf '[plugins."io.containerd.transfer.v1.local"]\nmax_concurrent_unpacks = %d\n' \
 			"$containerd_unpacks" >>"$T_TMP/containerd.toml"
 	t_bg containerd "${containerd_bin:-containerd}" -c "$T_TMP/containerd.toml"
-	t_wait 20 ctr_ version
+	t_wait 120 ctr_ version
 }
 
 ctr_() {
@@ -59,7 +59,7 @@ docker_start() {
 		--pidfile "$T_TMP/dockerd/pid" -H "unix://$T_TMP/docker.sock" --iptables=false \
 		--bridge=none
 	t_at_end docker_end
-	t_wait 30 docker_ version
+	t_wait 120 docker_ version
 }
 
 # What it leaves mounted would keep its folder from being removed.

@@ -23,7 +23,7 @@ GOOGLE_READER=reader@acme.example AWS_ROLE=arn:aws:iam::123456789012:role/reader
 
 # Waits until the address answers anything at all.
 sources_wait() {
-	t_wait 60 curl -s -o /dev/null --max-time 5 "$1"
+	t_wait 120 curl -s -o /dev/null --max-time 5 "$1"
 }
 
 sources_files() {
@@ -107,7 +107,7 @@ sources_stub() {
 		;;
 	esac
 	STUB_SECRET=$secret t_bg "$name" "$python" "$T_SRC/tests/servers/$name.py" "$@"
-	t_wait 30 grep -q "^\(${name%stub}\|job\|ready\)" "$T_TMP/$name.log" || {
+	t_wait 120 grep -q "^\(${name%stub}\|job\|ready\)" "$T_TMP/$name.log" || {
 		tail -n 3 "$T_TMP/$name.log"
 		return 1
 	}
@@ -154,7 +154,7 @@ front_start() {
 	local name port
 
 	t_bg front python3 "$T_SRC/tests/servers/frontproxy.py" "$T_TMP/front.jsonl" "$@"
-	t_wait 20 grep -q '^ready' "$T_TMP/front.log" || return
+	t_wait 120 grep -q '^ready' "$T_TMP/front.log" || return
 	while read -r name port; do
 		printf -v "FRONT_$name" %s "$port"
 	done <"$T_TMP/front.log"
@@ -162,13 +162,13 @@ front_start() {
 
 sources_hub() {
 	t_bg hub python3 "$T_SRC/tests/servers/hubstub.py"
-	t_wait 20 grep -q '^cdn' "$T_TMP/hub.log" || return
+	t_wait 120 grep -q '^cdn' "$T_TMP/hub.log" || return
 	HUB_URL=$(sed -n 's/^hub //p' "$T_TMP/hub.log")
 	export HF_ENDPOINT=$HUB_URL
 }
 
 hub_tell() {
-	curl -sSf --max-time 20 "$HUB_URL/-/$1" -d "$2"
+	curl -sSf --max-time 120 "$HUB_URL/-/$1" -d "$2"
 }
 
 # hub_commit ID FOLDER [MORE-JSON-MEMBERS]: every file of the folder -> the commit

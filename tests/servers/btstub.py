@@ -12,7 +12,6 @@ import re
 import secrets
 import sys
 import urllib.parse
-from http.server import ThreadingHTTPServer
 
 import stub
 
@@ -98,7 +97,7 @@ def main():
             path = os.path.join(d, name)
             Handler.files["step-200/" + os.path.relpath(path, folder)] = path
     Handler.files["step-100/only-here"] = next(iter(Handler.files.values()))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = stub.Server(("127.0.0.1", 0), Handler)
     Handler.base = f"http://127.0.0.1:{server.server_address[1]}"
     print("bt", Handler.base, flush=True)
     server.serve_forever()

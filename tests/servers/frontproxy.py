@@ -4,8 +4,8 @@
     frontproxy.py LOG NAME=PORT[,/PREFIX=PORT]...     prints "NAME PORT" for each, then "ready"
 
 A request whose path begins with a PREFIX goes to that port instead. Host and all else stay as they
-are, so that signatures hold. LOG gets a line of JSON for each request, when it is done: name,
-method, path (with query), range, status, sent (bytes of the body)."""
+are, so that signatures hold. LOG gets a line of JSON for each request, before its client has the
+answer: name, method, path (with query), range, status."""
 import http.client
 import json
 import sys
@@ -23,9 +23,9 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def note(self, status, sent):
+    def note(self, status):
         row = {"name": self.name, "method": self.command, "path": self.path,
-               "range": self.headers.get("Range"), "status": status, "sent": sent}
+               "range": self.headers.get("Range"), "status": status}
         with LOCK:
             self.log.write(json.dumps(row) + "\n")
             self.log.flush()
@@ -39,7 +39,8 @@ class Handler(BaseHTTPRequestHandler):
             if name.lower() not in DROPPED:
                 up.putheader(name, value)
         up.endheaders(body or None)
-        got, sent = up.getresponse(), 0
+        got = up.getresponse()
+        self.note(got.status)
         self.send_response_only(got.status, got.reason)
         length = got.getheader("Content-Length")
         for name, value in got.getheaders():
@@ -51,11 +52,9 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         while data := got.read(1 << 16):
             self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
-            sent += len(data)
         if chunked:
             self.wfile.write(b"0\r\n\r\n")
         up.close()
-        self.note(got.status, sent)
 
     do_GET = do_HEAD = do_POST = do_PUT = forward
 

@@ -15,7 +15,6 @@ import secrets
 import sys
 import time
 import urllib.parse
-from http.server import ThreadingHTTPServer
 
 import idp
 import stub
@@ -181,7 +180,7 @@ def main():
             f"{base}/v1/projects/-/serviceAccounts/{READER}:generateAccessToken",
         "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
         "credential_source": {"file": os.path.join(folder, "google.jwt")}})
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = stub.Server(("127.0.0.1", port), Handler)
     print("ready", flush=True)
     server.serve_forever()
 

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 ISSUER = "https://token.actions.example"
 SUBJECT = "repo:acme/truss:ref:refs/heads/main"
 AWS_AUDIENCE = "sts.amazonaws.com"
+LIFE = 6 * 3600  # longer than any test takes on any machine
 
 
 def new_key():
@@ -75,7 +76,7 @@ def issued(folder, token):
     return token
 
 
-def about_job(audience, life=300):
+def about_job(audience, life=LIFE):
     now = int(time.time())
     return {"iss": ISSUER, "sub": SUBJECT, "aud": audience, "iat": now - 600 if life < 0 else now,
             "exp": now + life}
@@ -106,10 +107,10 @@ def main():
     for name, key in ("issuer.pem", Job.key), ("other.pem", other):
         with open(os.path.join(folder, name), "w", encoding="ascii") as f:
             f.write(pem(key))
-    for name, key, audience, life in (("good", Job.key, AWS_AUDIENCE, 300),
+    for name, key, audience, life in (("good", Job.key, AWS_AUDIENCE, LIFE),
                                       ("expired", Job.key, AWS_AUDIENCE, -60),
-                                      ("foreign", other, AWS_AUDIENCE, 300),
-                                      ("elsewhere", Job.key, "https://example.org", 300)):
+                                      ("foreign", other, AWS_AUDIENCE, LIFE),
+                                      ("elsewhere", Job.key, "https://example.org", LIFE)):
         with open(os.path.join(folder, name + ".jwt"), "w", encoding="ascii") as f:
             f.write(sign(key, about_job(audience, life)) + "\n")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Job)

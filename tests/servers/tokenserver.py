@@ -15,7 +15,6 @@ import json
 import subprocess
 import time
 import urllib.parse
-from http.server import ThreadingHTTPServer
 
 import stub
 
@@ -109,7 +108,7 @@ def main():
     if Handler.o.jwks:
         write_jwks(Handler.o.key, Handler.o.jwks)
         return
-    ThreadingHTTPServer(("127.0.0.1", Handler.o.listen), Handler).serve_forever()
+    stub.Server(("127.0.0.1", Handler.o.listen), Handler).serve_forever()
 
 
 if __name__ == "__main__":

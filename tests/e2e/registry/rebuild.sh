@@ -13,9 +13,9 @@ fi
 proxy_start "$reg_port"
 
 t_bg hub python3 "$T_SRC/tests/servers/hubstub.py"
-t_wait 20 grep -q '^hub ' "$T_TMP/hub.log"
+t_wait 120 grep -q '^hub ' "$T_TMP/hub.log"
 hub=$(sed -n 's/^hub //p' "$T_TMP/hub.log")
-t_wait 20 grep -q '^cdn ' "$T_TMP/hub.log"
+t_wait 120 grep -q '^cdn ' "$T_TMP/hub.log"
 export HF_ENDPOINT=$hub
 
 head -c 30000000 /dev/urandom >"$T_TMP/weights.bin"

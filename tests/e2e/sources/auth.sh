@@ -40,7 +40,7 @@ fetch() {
 	mkdir "$T_TMP/one"
 	printf 'weights:\n  - source: %s\n    mount_location: /models/x\n' "$3" >"$T_TMP/one/config.yaml"
 	[ -z "${4:-}" ] || printf '    auth: { %s }\n' "$4" >>"$T_TMP/one/config.yaml"
-	t_run timeout 60 "$WBUILD" fetch -vv "${given[@]}" "$T_TMP/one"
+	t_run timeout 300 "$WBUILD" fetch -vv "${given[@]}" "$T_TMP/one"
 	t_rc "$1"
 	[ -z "$2" ] || t_match "$(grep -v '^wbuild: debug' "$T_TMP/.err" | tr '\n' ' ')" "$2"
 	t_le "$(grep -cE '^wbuild: (error|hint):' "$T_TMP/.err")" 2 'lines of error and hint'

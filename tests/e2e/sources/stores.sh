@@ -94,6 +94,7 @@ kept() {
 t_case 'one config with every kind of source builds'
 t_bg argv python3 "$T_SRC/tests/lib/watch_argv.py" "$T_TMP/argv"
 argv_pid=$t_bg_pid
+t_ok t_wait 120 test -s "$T_TMP/argv"
 t_run "$WBUILD" build -vv "${given[@]}" -o "type=local,dest=$T_TMP/out" \
 	-o "type=oci,tar=false,dest=$T_TMP/image" "$m"
 t_rc 0
