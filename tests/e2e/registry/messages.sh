@@ -15,7 +15,7 @@ fi
 proxy_start "$reg_port"
 
 push() {
-	t_run timeout 120 "$WBUILD" push "oci:$img" "127.0.0.1:$proxy_port/$1:t"
+	t_run timeout 300 "$WBUILD" push "oci:$img" "127.0.0.1:$proxy_port/$1:t"
 }
 
 one_line() {
@@ -155,11 +155,12 @@ if [ -n "$outer" ]; then
 	sed "s/addr: .*/addr: 0.0.0.0:$outer_port/" "$T_TMP/reg.yml" >"$T_TMP/outer.yml"
 	t_bg outer "$(t_peer registry)" serve "$T_TMP/outer.yml"
 	t_wait_port "$outer_port"
-	t_time timeout 60 "$WBUILD" push "oci:$img" "$outer:$outer_port/a:t"
+	t_run timeout 300 "$WBUILD" push "oci:$img" "$outer:$outer_port/a:t"
 	t_rc 1
 	one_line_error "$err" || t_fail "not one error line: $err"
 	t_match "$err" 'hint: .*--plain-http'
-	t_le "$ms" 3000 'milliseconds until it was said'
+	t_run timeout 300 "$WBUILD" push -vv "oci:$img" "$outer:$outer_port/a:t"
+	t_no_match "$err" 'before the next try'
 	t_run "$WBUILD" push --plain-http "oci:$img" "$outer:$outer_port/a:t"
 	t_rc 0
 else
@@ -167,11 +168,21 @@ else
 fi
 
 t_case '--limit-rate is shared by all workers, and one alone has all of it'
-t_ok image_of "$T_TMP/rate" rate 30000000
-t_time "$WBUILD" push --limit-rate 20MB "oci:$T_TMP/rate" "127.0.0.1:$reg_port/rate:t"
-t_rc 0
-[ "$ms" -ge 1300 ] || t_fail "30 MB at 20 MB/s took $ms ms"
-t_le "$ms" 3500 'milliseconds for 30 MB at 20 MB/s'
+# One of five is not held up by something else. A quarter of the rate would take 6 s, and so much more
+# as this machine needs without a limit.
+for i in 1 2 3 4 5; do
+	t_ok image_of "$T_TMP/rate$i" "rate$i" 30000000
+	t_time "$WBUILD" push --limit-rate 20MB "oci:$T_TMP/rate$i" "127.0.0.1:$reg_port/rate:t"
+	t_rc 0
+	limited=$ms limit=3500
+	[ "$limited" -ge 1300 ] || t_fail "30 MB at 20 MB/s took $limited ms"
+	[ "$limited" -gt $limit ] || break
+	t_ok image_of "$T_TMP/free$i" "free$i" 30000000
+	t_time "$WBUILD" push "oci:$T_TMP/free$i" "127.0.0.1:$reg_port/rate:t"
+	limit=$((limit + ms))
+	[ "$limited" -gt $limit ] || break
+done
+t_le "$limited" $limit 'milliseconds for 30 MB at 20 MB/s'
 
 t_case 'nobody there'
 t_run "$WBUILD" push "oci:$img" "127.0.0.1:$(t_port)/x:t"
