@@ -4,7 +4,7 @@
 # hardening, coverage. docs/reliability.md holds what it said last.
 #
 #	tests/reliability.sh            everything; hours
-#	tests/reliability.sh --small    the same classes, sampled as in CI; half an hour
+#	tests/reliability.sh --small    the same classes, sampled as in CI; three quarters of an hour
 cd "$(dirname "$0")/.." || exit 1
 case ${1:-} in
 --small) ;;
