@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 900
+# timeout: 2400
 # The work that a build does, counted: bytes read and written, bytes hashed, allocations,
 # instructions. Counts do not depend on how busy the machine is, so CI can fail on them. The limits
 # are what the program needed when they were written, and a tenth.
