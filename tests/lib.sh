@@ -156,9 +156,20 @@ t_at_end() {
 	t_cleanups=("$*" "${t_cleanups[@]}")
 }
 
-# A loopback port that nothing listens on.
+# A loopback port that nothing listens on. Not one of those that the kernel gives to whoever connects
+# or asks for any: it may do so before the server takes it.
 t_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+	python3 -c '
+import random, socket
+while True:
+    port = random.randrange(12000, 32000)
+    try:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    print(port)
+    break'
 }
 
 # t_wait SECONDS COMMAND...: until the command succeeds.
