@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 170
+# timeout: 1200
 # The ways to bundled weights that go by a Dockerfile or by layers made before: what they give, and
 # which of them keep the digests of the layers.
 . "$(dirname "$0")/../../lib.sh"
@@ -75,7 +75,7 @@ dockerfile() {
 	local dir=$1
 
 	shift
-	t_run timeout 120 "$buildctl" --addr "$BUILDKIT" build --progress plain --frontend dockerfile.v0 \
+	t_run timeout 600 "$buildctl" --addr "$BUILDKIT" build --progress plain --frontend dockerfile.v0 \
 		--local "context=$m" --local "dockerfile=$dir" \
 		--opt "context:wbuild=oci-layout://frontend@$frontend_digest" \
 		--oci-layout "frontend=$T_TMP/frontend" "$@"

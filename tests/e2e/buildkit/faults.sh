@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 240
+# timeout: 1200
 # What a user of the frontend is told when a build cannot be done, and that a secret leaves no trace.
 . "$(dirname "$0")/../../lib.sh"
 t_use images
@@ -117,7 +117,7 @@ t_ok "$WBUILD" verify "oci-archive:$T_TMP/out.tar"
 t_case 'and is in no layer, history entry, cache record or log'
 encoded=$(printf %s "$secret" | base64 -w 0 | cut -c 1-36)
 found() {
-	LC_ALL=C timeout 60 grep -D skip --exclude-dir=usr -rlaF -e "$secret" -e "$encoded" "$@" 2>/dev/null
+	LC_ALL=C grep -D skip --exclude-dir=usr -rlaF -e "$secret" -e "$encoded" "$@" 2>/dev/null
 }
 unpack "$T_TMP/out.tar" "$T_TMP/out"
 mkdir "$T_TMP/plain"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 170
+# timeout: 1200
 # A config.yaml built by a real BuildKit with our frontend: what comes out, what runs again and what
 # does not, and what a user is told.
 . "$(dirname "$0")/../../lib.sh"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 120
+# timeout: 1200
 # Two daemons that share nothing but a registry: what one has made, the other one finds.
 . "$(dirname "$0")/../../lib.sh"
 t_use images
