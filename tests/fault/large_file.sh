@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 1200
+# timeout: 2400
 # One file of more than 8 GiB: the size that a ustar header cannot hold.
 . "$(dirname "$0")/../lib.sh"
 t_use images

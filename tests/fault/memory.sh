@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 900
+# timeout: 2400
 # Memory stays below 256 MiB while 4 GiB are packed, and does not grow with the model.
 . "$(dirname "$0")/../lib.sh"
 t_use images

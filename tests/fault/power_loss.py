@@ -289,7 +289,7 @@ def other_boot(folder):
 def run(d, argv):
     env = dict(os.environ, HOME=d + "/home", WBUILD_CACHE_DIR=d + "/cache")
     return subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=100, check=False)
+                          timeout=400, check=False)
 
 
 class Scenario:

@@ -20,7 +20,7 @@ import readimage
 
 WBUILD = os.environ["WBUILD"]
 SLOW = int(os.environ.get("SLOW", "1"))  # under a sanitizer
-LIMIT = 120 * SLOW
+LIMIT = 400 * SLOW
 
 
 class Looker(threading.Thread):

@@ -11,7 +11,7 @@ faults_here() {
 		t_skip 'the tracer knows the registers of x86-64 only'
 		return 1
 	fi
-	t_run env LC_ALL=C "$FAULTS" fail read 1 EIO 20 "$T_TMP/report" cat /dev/null
+	t_run env LC_ALL=C "$FAULTS" fail read 1 EIO 120 "$T_TMP/report" cat /dev/null
 	t_rc 1
 	t_match "$(<"$T_TMP/report")" '^hit read EIO /dev/null$'
 	[ -z "$t_failed" ]

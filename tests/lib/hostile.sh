@@ -16,7 +16,7 @@ hostile_start() {
 	certificates "$T_TMP/tls"
 	t_bg hostile python3 "$T_SRC/tests/servers/hostile.py" "$T_TMP/requests.jsonl" \
 		"$T_TMP/tls/tls.pem" "$T_TMP/tls/tls.key"
-	t_wait 20 grep -q '^ready' "$T_TMP/hostile.log" || { t_fail 'no server'; exit 0; }
+	t_wait 120 grep -q '^ready' "$T_TMP/hostile.log" || { t_fail 'no server'; exit 0; }
 	H_MAIN=$(sed -n 's/^main //p' "$T_TMP/hostile.log")
 	H_OTHER=$(sed -n 's/^other //p' "$T_TMP/hostile.log")
 	H_TLS=$(sed -n 's/^tls //p' "$T_TMP/hostile.log")

@@ -4,7 +4,7 @@
     hostile_run.py LIST ROOT JOBS SECRET...
 
 LIST holds one JSON object a line: {"name", "rc": [1, 3], "match": REGEX, "argv": [...], "env": {},
-"seconds": 60, "mib": 400, "plain": bool}. "{}" in argv and env stands for the box, a folder with a
+"seconds": 240, "mib": 400, "plain": bool}. "{}" in argv and env stands for the box, a folder with a
 folder "canary" in it that nobody may touch; "{}/dest" is where a command may write; "plain" says that no link may be in it.
 
 A command has to end in time, within its memory, with one of the exit codes and a message that
@@ -25,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 ALLOWED = {"canary", "dest", "cache", "home", "out", "err", "model"}
 VIRTUAL = 8 << 30
+LIMIT = 240  # seconds: what never ends is found by any; the longest waits 37 s between its attempts
 
 
 def fill(box):
@@ -71,7 +72,7 @@ def run(job, box):
             late.set()
             os.killpg(p.pid, signal.SIGKILL)
 
-        timer = threading.Timer(job.get("seconds", 60), end)
+        timer = threading.Timer(job.get("seconds", LIMIT), end)
         timer.start()
         _, status, use = os.wait4(p.pid, 0)
         timer.cancel()
@@ -92,7 +93,7 @@ def judge(job, box, secrets):
     beside = set(os.listdir(box)) - ALLOWED
     why = None
     if rc is None:
-        why = f"still runs after {job.get('seconds', 60)} s"
+        why = f"still runs after {job.get('seconds', LIMIT)} s"
     elif rc not in job["rc"]:
         why = f"exit status {rc}, not {job['rc']}"
     elif mib > job.get("mib", 400):

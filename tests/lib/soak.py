@@ -32,7 +32,7 @@ import readimage
 from readimage import Wrong
 
 WBUILD = os.environ["WBUILD"]
-BUILD_LIMIT = 60  # seconds after which a build counts as hung
+BUILD_LIMIT = 300  # seconds after which a build counts as hung; attempts may be half a minute apart
 LOOK_EVERY = 50
 STORE_KEEP = 8 << 20
 ROOM = 24 << 20  # bytes free on the small disk before each build: only faults fill it

@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 1500
+# timeout: 3600
 # Both compilers build everything without a warning, and gcc's analyzer finds nothing.
 . "$(dirname "$0")/../lib.sh"
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 900
+# timeout: 2400
 # The release as it is built: hardened, the same bytes wherever and however it is built, and with a
 # list of what is in it.
 . "$(dirname "$0")/../lib.sh"
@@ -80,10 +80,12 @@ for file in "$a"/stub/init-* "$a"/stub/fetch-*; do
 	t_eq "$said" '["full","yes","yes","no"]' "$file"
 done
 
-# mapped PID: what it has mapped now
+# mapped PID PROGRAM: what it has mapped, once it is that program
 mapped() {
 	local pid=$1 lines
 
+	t_ok t_wait 60 test "/proc/$pid/exe" -ef "$2"
+	sleep 0.3 # and all its libraries are there
 	lines=$(cat "/proc/$pid/maps")
 	t_match "$lines" ' r-xp '
 	t_no_match "$lines" '^[^ ]+ .wx'
@@ -95,16 +97,14 @@ exec 9>"$T_TMP/held/lock"
 flock 9
 "$a/wbuild" cache prune --cache-dir "$T_TMP/held" 9>&- & # waits for the lock
 pid=$!
-sleep 0.5
-mapped $pid
+mapped $pid "$a/wbuild"
 kill $pid
 wait $pid 2>/dev/null
 exec 9>&-
 arch=$(dpkg --print-architecture)
 "$a/stub/init-$arch" wait --failed-file "$T_TMP/failed" --ready-file "$T_TMP/never" --timeout 60 &
 pid=$!
-sleep 0.3
-mapped $pid
+mapped $pid "$a/stub/init-$arch"
 kill $pid
 wait $pid 2>/dev/null
 

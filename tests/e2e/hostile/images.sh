@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 1500
+# timeout: 3000
 # Base images, layouts and archives that lie, against the commands that read them.
 . "$(dirname "$0")/../../lib.sh"
 t_use registries
@@ -18,7 +18,7 @@ mkdir -p "$T_TMP/images"
 cksum <"$T_TMP/images/outside" >"$T_TMP/outside"
 
 # twins first: what is left to try then is known to be refused for what it is
-hostile_opts plain=true seconds=120
+hostile_opts plain=true
 for pass in good rest; do
 	while read -r name transport path; do
 		case $name in

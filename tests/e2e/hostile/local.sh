@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 900
+# timeout: 3000
 # Local trees, configs, destinations and bundles that somebody prepared for a fall.
 . "$(dirname "$0")/../../lib.sh"
 t_use images

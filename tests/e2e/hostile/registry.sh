@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 1500
+# timeout: 3000
 # A registry that lies, against every command that talks to one.
 . "$(dirname "$0")/../../lib.sh"
 t_use images
@@ -90,7 +90,7 @@ H_JOBS=16 hostile_run 'bodies and headers that lie or never end'
 
 # A minute of silence is allowed, three times; what drips may come to an end, which is a lie.
 if [ "$H_FULL" ]; then
-	hostile_opts seconds=300
+	hostile_opts seconds=600
 	for one in endless-chunk-extension drip drip-headers silence; do
 		for part in manifest layer; do
 			try "$part $one" '1 3' 'error: ' \
