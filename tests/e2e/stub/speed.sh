@@ -27,28 +27,38 @@ resident() {
 		awk '{ r += $1; s += $2 } END { printf "%d of %d bytes", r, s }'
 }
 
-# A stub that does not leave the files in memory reads them each time. The blocks also count what is
-# not the files', such as the program itself and their inodes, and what the kernel took from a full
-# memory between the two checks: that does not come three times in a row.
+# reclaimed: pages of files that the kernel took for others, since it came up
+reclaimed() {
+	awk '/^(pgsteal_(kswapd|direct|khugepaged|proactive)|(pg|kswapd_)inodesteal) / { n += $2 }
+		END { print n + 0 }' /proc/vmstat
+}
+
+# A stub that does not leave the files in memory reads them each time. The blocks (of 512 bytes) also
+# count what is not the files', such as the program itself and their inodes, and what the kernel took
+# from a full memory between the two checks: that does not come each time, or can be told from the
+# kernel's own count.
 t_case 'a check brings the files to memory: the second one reads nothing from the disk'
 sync
 said=''
-for _ in 1 2 3; do
+for _ in {1..10}; do
+	taken=$(reclaimed)
 	for file in "$root"/app/data/*; do dd if="$file" iflag=nocache count=0 status=none; done
 	said+="in memory before the first check $(resident), "
 	check >/dev/null
 	said+="after it $(resident); "
 	blocks=$(check | cut -d ' ' -f 2)
-	said+="$blocks blocks read by the second"$'\n'
-	[ "$blocks" != 0 ] || break
+	taken=$((($(reclaimed) - taken) * $(getconf PAGESIZE) / 512))
+	said+="$blocks blocks read by the second, $taken were taken for others"$'\n'
+	[ "$blocks" -gt 0 ] || break
 done
+[ "$blocks" -le "$taken" ] && blocks=0
 t_eq "$blocks" 0 'blocks read from the disk' ||
 	t_note "$said"
 
 # Other work on the machine slows one of the two down; so both get several tries, in turn.
 t_case 'full verification from memory: nine tenths of the speed of openssl on all cores, or more'
 best=0 rate=0 tries=0
-while [ $tries -lt 8 ]; do
+while [ $tries -lt 30 ]; do
 	one=$(openssl_rate)
 	[ "$one" -le "$rate" ] || rate=$one
 	for _ in 1 2 3; do

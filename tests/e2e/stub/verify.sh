@@ -204,11 +204,32 @@ t_rc 2
 fresh
 
 t_case 'many copies into one directory at once do each other no harm'
-for i in 1 2 3 4 5 6; do
-	"$INIT" copy --from "$root" --verify full --quiet "$T_TMP/shared" 2>"$T_TMP/copy.$i" &
-	pids[i]=$!
-done
-sleep 0.02
+copying() {
+	"$INIT" copy --from "$root" --verify full --quiet "$T_TMP/shared" 2>"$T_TMP/copy.$1" &
+	pids[$1]=$!
+}
+stopped_or_gone() {
+	local words
+
+	read -ra words 2>/dev/null <"/proc/$1/stat" || return 0
+	[[ ${words[2]} = [TZ] ]]
+}
+# one of them is stopped in the middle of a file, and killed when the others wait for its lock
+for i in {1..500}; do
+	rm -rf "$T_TMP/shared"
+	copying 3
+	sleep "$(printf '0.%03d' $((i % 40)))"
+	kill -STOP "${pids[3]}"
+	t_ok t_wait 20 stopped_or_gone "${pids[3]}"
+	unfinished=$(ls -A "$T_TMP/shared/.wbuild" | grep '^\.wbtmp')
+	[ -z "$unfinished" ] || [ -e "$T_TMP/shared/.wbuild/manifest.json" ] || break
+	kill -KILL "${pids[3]}"
+	wait "${pids[3]}"
+done 2>/dev/null
+t_ok test -n "$unfinished"
+t_ok test ! -e "$T_TMP/shared/.wbuild/manifest.json"
+for i in 1 2 4 5 6; do copying $i; done
+sleep 0.2
 kill -KILL "${pids[3]}"
 wait "${pids[3]}" 2>/dev/null
 for i in 1 2 4 5 6; do
