@@ -221,7 +221,7 @@ for i in {1..500}; do
 	sleep "$(printf '0.%03d' $((i % 40)))"
 	kill -STOP "${pids[3]}"
 	t_ok t_wait 20 stopped_or_gone "${pids[3]}"
-	unfinished=$(ls -A "$T_TMP/shared/.wbuild" | grep '^\.wbtmp')
+	unfinished=$(find "$T_TMP/shared/.wbuild" -name '.wbtmp*')
 	[ -z "$unfinished" ] || [ -e "$T_TMP/shared/.wbuild/manifest.json" ] || break
 	kill -KILL "${pids[3]}"
 	wait "${pids[3]}"
