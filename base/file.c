@@ -578,17 +578,18 @@ int wb_file_fill(struct wb_file *f, int in, const char *src, struct wb_err *err)
 }
 
 /* One that is there can be held by who may only read it. */
-static int open_lock(const char *path)
+static int open_lock(int dir, const char *name, int flags)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | flags, 0644);
 
-	return fd < 0 && (errno == EACCES || errno == EROFS) ? open(path, O_RDONLY | O_CLOEXEC)
-	                                                     : fd;
+	return fd < 0 && (errno == EACCES || errno == EROFS)
+	               ? openat(dir, name, O_RDONLY | O_CLOEXEC | flags)
+	               : fd;
 }
 
 int wb_lock_acquire(struct wb_lock *l, const char *path, bool exclusive, struct wb_err *err)
 {
-	int fd = open_lock(path);
+	int fd = open_lock(AT_FDCWD, path, 0);
 
 	if (fd < 0)
 		return wb_err_sys(err, errno, "cannot open the lock \"%s\"", path);
@@ -610,10 +611,9 @@ int wb_lock_acquire(struct wb_lock *l, const char *path, bool exclusive, struct 
 	return 0;
 }
 
-bool wb_lock_try(struct wb_lock *l, const char *path, bool exclusive)
+/* Takes fd, which may be -1 with errno. */
+static bool try_lock(struct wb_lock *l, int fd, bool exclusive)
 {
-	int fd = open_lock(path);
-
 	if (fd < 0)
 		return false;
 	if (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB)) {
@@ -625,6 +625,17 @@ bool wb_lock_try(struct wb_lock *l, const char *path, bool exclusive)
 	}
 	l->fd = fd;
 	return true;
+}
+
+bool wb_lock_try(struct wb_lock *l, const char *path, bool exclusive)
+{
+	return try_lock(l, open_lock(AT_FDCWD, path, 0), exclusive);
+}
+
+bool wb_lock_try_at(struct wb_lock *l, int dir, const char *path, bool exclusive)
+{
+	return try_lock(
+		l, open_lock(dir, wb_path_basename(path), O_NOFOLLOW | O_NONBLOCK), exclusive);
 }
 
 void wb_lock_release(struct wb_lock *l)

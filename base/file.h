@@ -110,6 +110,9 @@ int wb_lock_acquire(struct wb_lock *l, const char *path, bool exclusive, struct 
 /* Does not wait. False with errno EWOULDBLOCK: somebody holds it; any other errno: it cannot be
  * had at all, and waiting would not help. */
 bool wb_lock_try(struct wb_lock *l, const char *path, bool exclusive);
+/* The same in a folder that is open, in which others may write (wb_file_create_at): a link there is
+ * not followed. */
+bool wb_lock_try_at(struct wb_lock *l, int dir, const char *path, bool exclusive);
 void wb_lock_release(struct wb_lock *l);
 
 void wb_closep(int *fd); /* for cleanup: closes when >= 0 */

@@ -125,7 +125,7 @@ static int wait_for_turn(
 	wb_autofree char *path = wb_path_join(c->ours, "lock");
 	double waited = 0;
 
-	while (!wb_lock_try(lock, path, true)) {
+	while (!wb_lock_try_at(lock, c->ours_fd, path, true)) {
 		if (errno != EWOULDBLOCK)
 			return wb_err_sys(err, errno, "cannot lock \"%s\"", path);
 		if (wb_cancel_check(err))

@@ -158,7 +158,8 @@ trap_at() {
 	shift
 	name=$T_TMP/traps/$(tr / _ <<<"$where.${1##*/}").sh
 	printf 'mkdir -p "$1/dest/%s"\nln -s "$1/canary/%s" "$1/dest/%s"\nexec %s\n' \
-		"$(dirname "$where")" "$(case $where in *.json | *.bin) echo file ;; *) echo sub ;; esac)" \
+		"$(dirname "$where")" \
+		"$(case $where in *.json | *.bin) echo file ;; *lock) echo new ;; *) echo sub ;; esac)" \
 		"$where" "$*" >"$name"
 	try "${1##*/} over a link at $where" '0 1 2 3' '.|^$' bash "$name" {}
 }
@@ -200,7 +201,7 @@ bundle digest-other "$file.sha256 = (\"0\" * 64)" '1 2 3'
 bundle state-other '(.files[] | select(.states)).states[0] = ("0" * 64)' '1 2 3'
 bundle no-files '.files = 7' '1 2 3'
 bundle deep '.x = (reduce range(200) as $i (1; [.]))' '1 2 3'
-for where in app app/data models .wbuild app/data/weights.bin; do
+for where in app app/data models .wbuild .wbuild/lock app/data/weights.bin; do
 	trap_at "$where" "$INIT" copy --from "$root" --verify full '"$1/dest"'
 done
 hostile_run 'bundles, and destinations with links'

@@ -443,6 +443,13 @@ static void files_in_open_folders(void **state)
 	check_content(there, "abc");
 	assert_ok(wb_file_put_at(dir, inside, "de", 2, 0640, WB_FILE_REPLACE, &err), &err);
 	check_content(there, "de");
+	WB_AUTO(wb_lock_release) struct wb_lock lock = WB_LOCK_INIT;
+
+	assert_true(wb_lock_try_at(&lock, dir, inside, true));
+	assert_int_equal(symlinkat("nothing", dir, "lock"), 0);
+	assert_false(wb_lock_try_at(&lock, dir, "a/b/lock", true));
+	assert_int_equal(errno, ELOOP);
+	assert_int_equal(faccessat(dir, "nothing", F_OK, 0), -1);
 	assert_err(wb_open_below(top, p->dir, "a/b", 3, &err), &err, WB_ERR_IO);
 	assert_contains(err.text, "a/b");
 	assert_contains(err.hint, "link");
