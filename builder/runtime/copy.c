@@ -179,6 +179,7 @@ int wb_stub_copy(struct wb_verify_report *report, const struct wb_stub_options *
 		return -1;
 	if (!report->problems.n && has_manifest(&c, text))
 		return 0;
+	wb_verify_report_release(report); /* what is still to be copied is no news */
 	if (wait_for_turn(&lock, &c, o->verify.deadline, err) ||
 		look(report, o, &c, !has_manifest(&c, text), err))
 		return -1;
@@ -186,7 +187,7 @@ int wb_stub_copy(struct wb_verify_report *report, const struct wb_stub_options *
 	size_t todo = report->problems.n;
 
 	if (wb_pool_run(o->verify.threads, todo, copy_job, &c, err) || copy_ours(&c, text, err)) {
-		wb_verify_report_release(report); /* what was still to be copied is no news */
+		wb_verify_report_release(report); /* nor what was */
 		return -1;
 	}
 	return todo ? look(report, o, &c, false, err) : 0;
