@@ -1,4 +1,5 @@
 #!/bin/bash
+# timeout: 1800
 # The baked hub cache as the hub's own client reads it, the stand-in hub as that client takes it for
 # real, and downloads that are killed again and again.
 . "$(dirname "$0")/../../lib.sh"
