@@ -260,7 +260,7 @@ static char *drain(int master)
 static char *drain_frames(int master, unsigned frames)
 {
 	struct pollfd wait = {.fd = master, .events = POLLIN};
-	struct wb_buf all = WB_BUF_INIT;
+	WB_AUTO(wb_buf_release) struct wb_buf all = WB_BUF_INIT;
 	struct wb_err err = WB_ERR_INIT;
 	unsigned seen = 0;
 
