@@ -4,6 +4,7 @@
  *   DIR/blobs/sha256/<hex>   committed content (mode 0444): fetched files and packed layers
  *   DIR/parts/<key>.part     interrupted downloads with what of them is there (.part.log)
  *   DIR/index/<kind>/<key>   small records by a hashed key, replaced atomically
+ *   DIR/uploads/…            journals of pushes that broke off (oci/journal.h)
  *   DIR/locks/…              per-key locks; DIR/lock is held shared by users, exclusive by prune
  *   DIR/version              "1"
  *
@@ -86,7 +87,8 @@ struct wb_store_stats {
 int wb_store_list(struct wb_store *s, int (*each)(const struct wb_store_entry *, void *), void *arg,
 	struct wb_store_stats *stats, struct wb_err *err);
 /* Removes blobs unused since `before`, then least recently used until at most keep_bytes are left;
- * temporaries and parts older than before always. Waits for running builds; dry: only counts. */
+ * temporaries, and parts and journals older than before, always. Waits for running builds; dry:
+ * only counts. */
 int wb_store_prune(struct wb_store *s, int64_t before, uint64_t keep_bytes, bool dry,
 	struct wb_store_stats *removed, struct wb_err *err);
 /* The same for what nobody used since `before`, when no other process uses the store; else nothing

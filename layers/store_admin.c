@@ -207,20 +207,23 @@ static int sweep_folders(const char *dir, struct sweep *sweep, struct wb_err *er
 	return rc;
 }
 
-/* With the exclusive lock nobody writes: every temporary is an orphan. Records and parts that
- * nobody asked for since `before` are of no more use than the blobs that they speak of. */
+/* With the exclusive lock nobody writes: every temporary is an orphan. Records, parts and journals
+ * of uploads that nobody asked for since `before` are of no more use than the blobs that they speak
+ * of. */
 static int sweep_leftovers(struct wb_store *s, int64_t before, bool dry,
 	struct wb_store_stats *removed, struct wb_err *err)
 {
 	wb_autofree char *parts = wb_path_join(s->dir, "parts");
 	wb_autofree char *locks = wb_path_join(s->dir, "locks");
+	wb_autofree char *uploads = wb_path_join(s->dir, "uploads");
 	wb_autofree char *records = wb_path_join(s->dir, "index");
 	struct sweep temps = {.dry = dry, .temps_only = true, .removed = removed};
 	struct sweep old = {.before = before, .dry = dry, .removed = removed};
 
 	if (each_file(s->blobs, sweep_file, &temps, err) || each_file(parts, sweep_file, &old, err))
 		return -1;
-	if (each_file(s->dir, sweep_file, &temps, err) || each_file(locks, sweep_file, &old, err))
+	if (each_file(s->dir, sweep_file, &temps, err) || each_file(locks, sweep_file, &old, err) ||
+		each_file(uploads, sweep_file, &old, err))
 		return -1;
 	return sweep_folders(records, &old, err);
 }

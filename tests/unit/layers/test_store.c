@@ -507,8 +507,15 @@ static void prune_removes_what_a_crash_left(void **state)
 	make_file(p, "parts/old.part", now - 5000);
 	make_file(p, "parts/fresh.part", now);
 	make_file(p, ".wbtmp.abcdef", now);
+	wb_autofree char *uploads = wb_path_join(p->dir, "uploads");
+
+	assert_ok(wb_mkdirs(uploads, 0700, &err), &err);
+	make_file(p, "uploads/.wbtmp.abcdef", now);
+	make_file(p, "uploads/old.json", now - 5000);
+	make_file(p, "uploads/fresh.json", now);
 	assert_ok(wb_store_prune(p->store, now - 1000, UINT64_MAX, false, &removed, &err), &err);
-	assert_int_equal(removed.temps, 5);
+	assert_int_equal(removed.temps, 7);
+	assert_int_equal(count_entries(p->dir, "uploads"), 1);
 	assert_int_equal(count_entries(p->dir, "blobs/sha256"), 0);
 	assert_int_equal(count_entries(p->dir, "index/layer"), 1);
 	assert_int_equal(count_entries(p->dir, "parts"), 1);
