@@ -265,9 +265,7 @@ static void arrivals_release(struct arrivals *a)
 }
 
 /* A worker that waits for bytes packs nothing else, so some are left for what is complete. The one
- * file that a layer misses must be the one that grows: another that grew may have arrived before
- * it.
- */
+ * file that a layer misses must be the one that grows: another that grew may be complete by now. */
 static void offer_early(struct arrivals *a)
 {
 	wb_vec_foreach (it, &a->growing) {
